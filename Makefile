@@ -1,0 +1,65 @@
+# carprice: `make help` lists every target. Everything happens in .venv, made from requirements.lock.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?= python3
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Nothing calls home.
+export DO_NOT_TRACK := true
+export ITERATIVE_DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export EVIDENTLY_DISABLE_TELEMETRY := 1
+export HF_HUB_OFFLINE := 1
+export UV_COMPILE_BYTECODE := 1
+export UV_NO_PROGRESS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install repro test soak lab mlflow export check lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): requirements.lock settings.ini setup.py
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "carprice needs Python 3.11, 3.12 or 3.13, and this is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what requirements.lock pins into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' requirements.lock)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $(READY)
+
+install: $(READY)  ## make .venv from requirements.lock
+
+repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
+	@$(if $(DATASET),carprice datasets use $(DATASET))
+	@dvc repro
+	@carprice results
+
+test: $(READY)  ## run every test, long ones as a sample
+	@pytest
+
+soak: $(READY)  ## run the long tests in full (kills, fuzz): about two hours
+	@CARPRICE_SOAK=1 pytest tests/test_faults.py
+
+lab: $(READY)  ## open JupyterLab on nbs/, with the kernel and the hooks set
+	@carprice lab
+
+mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
+	@mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+
+export: $(READY)  ## write library, tests and README from the notebooks, and clean the notebooks
+	@nbdev_export
+	@python -m carprice_lib.publish
+	@nbdev_clean
+
+check: $(READY)  ## are notebooks clean, and library, tests and README in step with them?
+	@python -m carprice_lib.publish --check
+	@ruff check
+
+lock: $(READY)  ## pin every dependency anew
+	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements.lock
+
+clean: ## remove what runs made, but no results and no data
+	@rm -rf build dist .pytest_cache .hypothesis .ruff_cache
