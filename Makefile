@@ -43,8 +43,17 @@ test: $(READY)  ## run every test, long ones as a sample
 soak: $(READY)  ## run the long tests in full (kills, fuzz): about two hours
 	@CARPRICE_SOAK=1 pytest tests/test_faults.py
 
-lab: $(READY)  ## open JupyterLab on nbs/, with the kernel and the hooks set
-	@carprice lab
+# The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
+HOOKS := $(VENV)/hooks/.jupyter
+$(HOOKS): $(READY)
+	@mkdir -p $(VENV)/hooks
+	@HOME=$(CURDIR)/$(VENV)/hooks nbdev_install_hooks >/dev/null
+	@git-nbdiffdriver config --enable
+	@jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" 2>/dev/null
+	@touch $(HOOKS)
+
+lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
+	@JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) jupyter lab $(LAB) nbs
 
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
 	@mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"

@@ -1,0 +1,215 @@
+"""What the tests share: their order, clean clones, commands with a time limit, and what a skip means in CI."""
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_data", "test_pipeline", "test_faults", "test_readme"]
+
+
+def pytest_collection_modifyitems(items):
+    "Fast tests first: house rules, notebooks, then whole runs and faults."
+    items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
+
+
+def pytest_sessionfinish(session):
+    "In CI everything is installed, so a skipped test is a failed one."
+    skipped = session.config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
+    if os.environ.get("CARPRICE_NO_SKIP") and skipped and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
+# Nothing calls home, and nothing of the user's is read or written: not the home folder, not DVC's cache of states.
+QUIET = {"DO_NOT_TRACK": "true", "ITERATIVE_DO_NOT_TRACK": "1", "DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
+         "EVIDENTLY_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1",
+         "GIT_AUTHOR_NAME": "test", "GIT_AUTHOR_EMAIL": "test@example.com", "GIT_COMMITTER_NAME": "test",
+         "GIT_COMMITTER_EMAIL": "test@example.com"}
+OURS = ("CARPRICE_", "MLFLOW_", "JUPYTER_", "DVC_", "PYTEST_", "MAKE", "MFLAGS", "GIT_", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+def end(process, sig=signal.SIGKILL):
+    "End a process that a test started, with all that it started in turn."
+    try: family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess: family = []
+    if process.poll() is None: process.send_signal(sig)
+    try: process.wait(20)
+    except subprocess.TimeoutExpired: process.kill()
+    for p in psutil.wait_procs(family, timeout=0 if sig == signal.SIGKILL else 5)[1]:
+        try: p.kill()
+        except psutil.NoSuchProcess: pass
+    process.wait(20)
+
+
+def free_port():
+    "A port that nobody listens on."
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def answers(address, seconds=60, process=None):
+    "Wait until an address answers, and return what it said."
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if process is not None and process.poll() is not None: break
+        try: return urlopen(address, timeout=5).read()
+        except (URLError, OSError): time.sleep(0.25)
+    said = process.log.read_text()[-3000:] if process is not None else ""
+    pytest.fail(f"{address} did not answer within {seconds} s\n{said}")
+
+
+class Clone:
+    "The project's files as they are now, in a git repository and a folder of their own; the environment of this run is lent to it."
+
+    def __init__(self, path, home):
+        self.path, self.home, self.started = Path(path), Path(home), []
+
+    def fill(self):
+        "Copy what git would take, and commit it."
+        files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for f in filter(lambda f: (ROOT / f).is_file(), files.splitlines()):
+            (self.path / f).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / f, self.path / f)
+        self.lend()
+        self.run("git init -q -b main && git add -A && git commit -qm start")
+        return self
+
+    def lend(self):
+        "A `.venv` whose packages are those of this run, so that make has nothing to install."
+        venv = self.path / ".venv"
+        venv.mkdir()
+        for part in ("bin", "lib", "lib64", "share", "etc", "include", "pyvenv.cfg"):
+            if (Path(sys.prefix) / part).exists(): (venv / part).symlink_to(Path(sys.prefix) / part)
+        (venv / ".ready").touch()
+
+    def env(self, **more):
+        "This run's environment without what would reach the clone by accident."
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
+        mine = {"HOME": str(self.home), "PYTHONPATH": str(self.path), "DVC_SITE_CACHE_DIR": str(self.home / "dvc"), "GIT_CONFIG_NOSYSTEM": "1",
+                "PATH": f"{self.path / '.venv/bin'}{os.pathsep}{Path(sys.prefix) / 'bin'}{os.pathsep}{kept['PATH']}"}
+        for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR"): kept.pop(name, None)
+        return {k: str(v) for k, v in (kept | QUIET | mine | more).items() if v is not None}
+
+    def start(self, command, **env):
+        "Start a command; what it says is in `.log`."
+        fd, log = tempfile.mkstemp(suffix=".log", dir=self.home)
+        with os.fdopen(fd, "wb") as out:
+            process = subprocess.Popen(["bash", "-c", command], cwd=self.path, env=self.env(**env), stdout=out, stderr=subprocess.STDOUT,
+                                       stdin=subprocess.DEVNULL, start_new_session=True)
+        process.log, process.said = Path(log), lambda: Path(log).read_text(errors="replace")
+        self.started.append(process)
+        return process
+
+    def run(self, command, code=0, seconds=240, **env):
+        "Run a command to its end; returns what it said on both channels. `code` None takes any exit but 0."
+        process = self.start(command, **env)
+        try: process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            end(process)
+            pytest.fail(f"{command!r} did not end within {seconds} s; it said\n{process.said()[-3000:]}")
+        said = process.said()
+        assert process.returncode == code or (code is None and process.returncode), f"{command!r} ended with {process.returncode}\n{said[-6000:]}"
+        return said
+
+    def refuses(self, command, *words, **more):
+        "Run a command that must fail with a clear message; returns what it said."
+        said = self.run(command, code=None, **more)
+        assert "Traceback" not in said, said
+        for word in words: assert word in said, f"{word!r} is not in\n{said}"
+        return said
+
+    def edit(self, file, pattern, new):
+        "Change the one place in a file that a pattern finds."
+        text, n = re.subn(pattern, new, (self.path / file).read_text(), flags=re.M)
+        assert n == 1, f"{pattern!r} is {n} times in {file}"
+        (self.path / file).write_text(text)
+
+    def read(self, file):
+        "A JSON file."
+        return json.loads((self.path / file).read_text())
+
+    def hashes(self):
+        "SHA-256 of everything that a pipeline run wrote, by path."
+        files = [p for folder in ("reports", "data/code", "data/prepared", "data/model", "data/champion", "data/monitor")
+                 for p in (self.path / folder).rglob("*") if p.is_file()]
+        return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
+
+    def small(self):
+        "A demo market and budgets that run in a minute, committed."
+        self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+\}", "simulate: {rows: 3000}")
+        self.edit("params.yaml", r"^  trials: \d+", "  trials: 2")
+        self.edit("params.yaml", r"^  resamples: \d+", "  resamples: 200")
+        self.run("git commit -qam small")
+        return self
+
+    def close(self):
+        "End what still runs."
+        for process in self.started: end(process)
+
+
+def _clones(tmp_path_factory):
+    made = []
+
+    def clone(name="carprice", fill=True):
+        home = tmp_path_factory.mktemp("home")
+        made.append(Clone(tmp_path_factory.mktemp("clone") / name, home))
+        made[-1].path.mkdir()
+        return made[-1].fill() if fill else made[-1]
+
+    yield clone
+    for c in made: c.close()
+
+
+@pytest.fixture(scope="session")
+def clones(tmp_path_factory):
+    "Makes clean clones: `clones()`."
+    yield from _clones(tmp_path_factory)
+
+
+@pytest.fixture
+def clone(clones):
+    "A clean clone of one's own."
+    made = clones()
+    yield made
+    made.close()
+    shutil.rmtree(made.path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pair(clones):
+    "Two small clean clones in different folders, each run from nothing to the end, side by side."
+    both = clones().small(), clones("another folder").small()
+    with ThreadPoolExecutor() as pool: list(pool.map(lambda c: c.run("dvc repro", seconds=600), both))
+    return both
+
+
+@pytest.fixture(scope="session")
+def reference(pair):
+    "Hashes of a small run that nothing disturbed."
+    return pair[0].hashes()
+
+
+@pytest.fixture
+def finished(pair, clones):
+    "A copy of a small clone that has run to its end, to do with as one likes."
+    copy = clones(fill=False)
+    shutil.rmtree(copy.path)
+    shutil.copytree(pair[0].path, copy.path, symlinks=True)
+    yield copy
+    copy.close()
+    shutil.rmtree(copy.path, ignore_errors=True)
