@@ -8,8 +8,9 @@ __all__ = ['Share', 'STAGES', 'app', 'datasets_app', 'Section', 'Prepare', 'Eda'
            'watch', 'execute', 'normalise', 'to_html', 'run_stage', 'finish_stage', 'code_of', 'write_code',
            'stage_command', 'code_command', 'results_command', 'results_table', 'main']
 
-# %% ../nbs/11_cli.ipynb #e614dcaf
+# %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
+import contextlib
 import difflib
 import json
 import os
@@ -18,7 +19,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -359,15 +359,9 @@ def results_table(root: Path  # the project's root
     if "truth" in m: lines.append(("error / best possible", f"{m['truth']['error_over_best']:.3f}"))
     return "\n".join(f"{k:<22}{v}" for k, v in [*lines, ("report", "reports/index.html")])
 
-# %% ../nbs/11_cli.ipynb #60c68126
+# %% ../nbs/11_cli.ipynb #235c5758
 def main() -> None:
     "The `carprice` command."
-    from click.exceptions import ClickException
-    from carprice_lib.listing import ListingError
-    try: app(standalone_mode=False)
-    except ClickException as e:
-        e.show()
-        sys.exit(2)
-    except (typer.Abort, KeyboardInterrupt): sys.exit(130)
+    try: app()
     except (CliError, ValueError, RuntimeError) as e: sys.exit(f"carprice: {e}")
-    except OSError as e: sys.exit(f"carprice: {e.strerror or e}: {Path(str(e.filename)).name if e.filename else ''}")
+    except OSError as e: sys.exit(f"carprice: {e.strerror or e}{f': {Path(str(e.filename)).name}' if e.filename else ''}.")
