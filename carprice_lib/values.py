@@ -101,14 +101,14 @@ def read_numbers(values: pd.Series,  # texts or numbers (n,)
     unread = out.isna() & values.notna()
     return out if not unread.any() else out.astype(object).where(~unread, values.astype(object))
 
-# %% ../nbs/01a_values.ipynb #28ef7b2b
+# %% ../nbs/01a_values.ipynb #e59ffab5
 def read_years(values: pd.Series  # numbers, texts or days (n,)
                ) -> pd.Series:  # years (n,), with the text left where it names no year
     "Model years."
     if pd.api.types.is_datetime64_any_dtype(values): return values.dt.year.astype(float)
     out = read_numbers(values, {})
     if out.dtype != object: return out
-    found = out.astype("str").str.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)").map(lambda y: float(y[0]) if len(set(y)) == 1 else np.nan)
+    found = out.astype("str").str.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)").map(lambda y: float(y[0]) if len(set(y)) == 1 else np.nan, na_action="ignore")
     return out.where(out.map(lambda v: isinstance(v, float)), found.astype(object).where(found.notna(), out))
 
 def read_dates(values: pd.Series,  # texts or days (n,)
@@ -143,12 +143,14 @@ def read_words(values: pd.Series,  # texts (n,)
     seen = {t: ours.get(" ".join(t.removesuffix(".0").casefold().split()), t) for t in values.dropna().unique()}
     return values.map(seen)
 
-# %% ../nbs/01a_values.ipynb #340e7cd4
+# %% ../nbs/01a_values.ipynb #131ad90a
 BRANDS = """Alfa Romeo, Ashok Leyland, Aston Martin, Audi, BMW, BYD, Citroen = Citroën, Cupra, Dacia, DS, Fiat, Ford, Great Wall, Honda,
 Hyundai = Hyundi, Kia, Land Rover, Lynk & Co, Maruti = Maruti Suzuki, Mazda, Mercedes-Benz = Mercedes = Merc, MG, Mini, Mitsubishi, Opel,
 Peugeot, Renault, Rolls-Royce, Seat, Skoda = Škoda, Smart, SsangYong, Suzuki, Tesla, Toyota, Vauxhall, Volkswagen = VW, Volvo"""
 
-MODELS = """Ambassador: Classic, Grand
+# %% ../nbs/01a_values.ipynb #1901bed0
+MODELS = """
+Ambassador: Classic, Grand
 Audi: e-tron, Q4 e-tron
 BMW: 1 Series, 2 Series, 3 Series, 4 Series, 5 Series, 6 Series, 7 Series, 8 Series, i3, i4, i8, iX
 Chevrolet: Aveo U-VA, Sail Hatchback
@@ -167,6 +169,10 @@ Jaguar: E-Pace, F-Pace, F-Type, I-Pace
 Jeep: Grand Cherokee
 Kia: Pro Ceed
 Land Rover: Defender, Discovery Sport, Range Rover, Range Rover Evoque, Range Rover Sport, Range Rover Velar
+"""
+
+# %% ../nbs/01a_values.ipynb #a4679a43
+MODELS += """
 Mahindra: Alturas G4, Bolero Pik-Up, Bolero Power Plus, KUV 100, Renault Logan, Scorpio Getaway = Scorpio Gateway, Ssangyong Rexton, TUV 300,
   TUV 300 Plus, Verito Vibe, XUV300, XUV500
 Maruti: A-Star, Alto 800, Alto K10, Celerio X, Grand Vitara, S-Cross, S-Presso, SX4, SX4 S Cross, Swift Dzire, Swift Dzire Tour,
@@ -192,14 +198,14 @@ Vauxhall: Combo Life, Crossland X, Grandland X, Mokka X, Zafira Tourer
 Volkswagen: Caddy Life, Caddy Maxi, Caddy Maxi Life, Golf Plus, Golf SV, ID.3, ID.4, T-Cross, T-Roc, Tiguan Allspace, Up = up!
 Volvo: V40 Cross Country, V60 Cross Country, V90 Cross Country, XC40, XC60, XC90"""
 
-# %% ../nbs/01a_values.ipynb #94477caf
+# %% ../nbs/01a_values.ipynb #073899a4
 def _spellings(names: str) -> dict[str, str]:
     "Squeezed spelling to the one we use, from `A, B = other spelling of B`."
     groups = [[n.strip() for n in g.split("=")] for g in names.replace("\n", " ").split(",")]
     return {squeeze(n): g[0] for g in groups for n in g}
 
 _BRANDS = _spellings(BRANDS)
-_MODELS = {b.strip(): _spellings(models) for b, models in (line.split(":", 1) for line in re.sub(r"\n\s+", " ", MODELS).splitlines())}
+_MODELS = {b.strip(): _spellings(models) for b, models in (line.split(":", 1) for line in re.sub(r"\n +", " ", MODELS).split("\n") if line)}
 
 def _longest(words: list[str], known: dict[str, str]) -> tuple[str, list[str]]:
     "The longest run of first words that is known, in our spelling, else the first word; and the words that are left."
@@ -207,6 +213,7 @@ def _longest(words: list[str], known: dict[str, str]) -> tuple[str, list[str]]:
         if (key := squeeze("".join(words[:n]))) in known: return known[key], words[n:]
     return (words[0], words[1:]) if words else ("", [])
 
+# %% ../nbs/01a_values.ipynb #dff987a0
 def brand_name(text: str  # make, as somebody wrote it
                ) -> str:  # make, as we write it
     "One spelling for a make: `vw`, `VW` and `volkswagen` are Volkswagen."
