@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ONE_NAME', 'RESERVED', 'LONGEST', 'DatasetError', 'project_root', 'SourceFile', 'Column', 'Source', 'catalogue',
-           'load_source', 'use_dataset', 'read_table', 'data_mirror', 'fetch', 'read_source', 'map_columns',
-           'clean_rows', 'leak_groups', 'split_groups', 'split_rows', 'load_rows', 'prepare']
+           'load_source', 'check_entry', 'use_dataset', 'read_table', 'data_mirror', 'fetch', 'read_source',
+           'map_columns', 'clean_rows', 'leak_groups', 'split_groups', 'split_rows', 'load_rows', 'prepare']
 
 # %% ../nbs/02_datasets.ipynb #353ecb7b
 import csv
@@ -138,7 +138,7 @@ def _did_you_mean(word: str, known: list[str]) -> str:
     close = difflib.get_close_matches(word, known, 1, 0.5)
     return f"; did you mean {close[0]!r}? Known are {', '.join(known)}." if close else f"; known are {', '.join(known)}."
 
-# %% ../nbs/02_datasets.ipynb #7ee25cfe
+# %% ../nbs/02_datasets.ipynb #91846a01
 def catalogue(root: str | Path | None = None  # the project's root
               ) -> dict[str, dict]:  # data set's name to its entry, as written
     "All entries of `data/catalogue.yaml`."
@@ -157,11 +157,13 @@ def load_source(name: str,  # data set's name
     "One entry of the catalogue; raises `DatasetError`."
     entries = catalogue(root)
     if name not in entries: raise DatasetError(f"The data set {name!r} is unknown{_did_you_mean(str(name), [str(k) for k in entries])}")
-    return _source(name, entries[name])
+    return check_entry(name, entries[name])
 
-# %% ../nbs/02_datasets.ipynb #5fb792e6
-def _source(name: str, entry: Any) -> Source:
-    "The entry, checked; raises `DatasetError` with its first fault."
+# %% ../nbs/02_datasets.ipynb #596f851d
+def check_entry(name: str,  # data set's name
+                entry: Any  # as YAML has it
+                ) -> Source:  # the entry, checked
+    "Is it an entry of the catalogue? Raises `DatasetError` with its first fault."
     try: return Source.model_validate(entry)
     except ValidationError as e: fault = e.errors()[0]
     where = ".".join(str(x) for x in fault["loc"])
@@ -453,7 +455,7 @@ def load_rows(name: str,  # data set's name
     except (TypeError, ValueError) as e: raise DatasetError(f"The market cannot be simulated as the entry {name!r} says: {e}") from None
     return raw.reset_index(drop=True), truth.reset_index(drop=True), source
 
-# %% ../nbs/02_datasets.ipynb #d7391197
+# %% ../nbs/02_datasets.ipynb #54c57849
 def prepare(name: str,  # data set's name
             seed: int = 0,  # of the split, and of the simulated market
             test: float = 0.20,  # share of the rows for the final score
@@ -467,7 +469,8 @@ def prepare(name: str,  # data set's name
     good, reasons, blanked = clean_rows(map_columns(raw, source), source)
     bad = reasons[reasons != ""]
     counts = {r: n for r in REASONS if (n := int((bad == r).sum()))}
-    if not len(good): raise DatasetError(f"None of the {len(raw):,} rows of {name} can be used: {', '.join(f'{n:,} {r}' for r, n in counts.items())}.")
+    said = ", ".join(f"{n:,} {r}" for r, n in counts.items())
+    if not len(good): raise DatasetError(f"None of the {len(raw):,} rows of {name} can be used: {said}.")
     good = good.assign(row=good.index + 1)
     if truth is not None: good = good.join(truth[["true_price", "true_sigma"]])
     kept, duplicates = split_rows(good, seed, list(source.extras), test, calibration)
@@ -476,7 +479,8 @@ def prepare(name: str,  # data set's name
     assert rows["in"] == sum(n for k, n in rows.items() if k != "in"), rows
     summary = dict(dataset=name, title=source.title, currency=source.currency, as_of=source.as_of, licence=source.licence, rows=rows,
                    quarantine=counts, blanked=blanked, extras=list(source.extras), data_hash=_hash(kept))
-    _write(root / out, {f"{p}.parquet": df for p, df in (parts | {"duplicates": duplicates}).items()} | {"quarantine.csv": _quarantine(raw, bad)}, summary)
+    _write(root / out, {f"{p}.parquet": df for p, df in parts.items()}
+           | {"duplicates.parquet": duplicates, "quarantine.csv": _quarantine(raw, bad)}, summary)
     return summary
 
 # %% ../nbs/02_datasets.ipynb #bb3b99f3

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SYNONYMS', 'EXTRAS', 'CURRENCIES', 'name_parts', 'place_columns', 'FileCheck', 'check_file', 'add_entry']
 
-# %% ../nbs/02a_intake.ipynb #412f7397
+# %% ../nbs/02a_intake.ipynb #1f0ee181
 import json
 import re
 import shutil
@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from .datasets import DatasetError, Source, _source, catalogue, clean_rows, map_columns, project_root, read_table
+from .datasets import DatasetError, catalogue, check_entry, clean_rows, map_columns, project_root, read_table
 from .listing import FIELDS
 from .values import PER, UNITS, blank_texts, read_numbers, read_words, squeeze, units_of
 
@@ -188,24 +188,25 @@ def check_file(path: str | Path,  # CSV or Parquet
     if not inside: check.notes.append(f"The file is copied to {file} when the entry is added.")
     return check
 
-# %% ../nbs/02a_intake.ipynb #a8ef9be4
+# %% ../nbs/02a_intake.ipynb #3576987a
 def _strange_words(name: str, column: str, raw: pd.DataFrame) -> list[str]:
     "A sentence about words of a category that are not ours."
     words = read_words(raw[column], name)
     strange = words[~words.isin(FIELDS[name].categories) & words.notna()].value_counts().head(5)
     said = ", ".join(f"{w!r} ({n:,} rows)" for w, n in strange.items())
-    return [f"{name}: not understood are {said}; `words: {{{_quoted(strange.index[0])}: {FIELDS[name].categories[0]}}}` would say what one means."] if said else []
+    example = f"`words: {{{_quoted(strange.index[0])}: {FIELDS[name].categories[0]}}}`" if said else ""
+    return [f"{name}: not understood are {said}; {example} would say what one means."] if said else []
 
 def _try(check: FileCheck, raw: pd.DataFrame) -> None:
     "Map the whole file as the entry says, and count."
-    source = _source(check.name, yaml.safe_load(check.entry)[check.name])
+    source = check_entry(check.name, yaml.safe_load(check.entry)[check.name])
     good, reasons, blanked = clean_rows(map_columns(raw, source), source)
     check.usable = len(good)
     bad = reasons[reasons != ""].value_counts()
     if len(bad): check.notes.append("Quarantined would be: " + ", ".join(f"{n:,} {r}" for r, n in bad.sort_index().items()) + ".")
     if blanked: check.notes.append("Blanked would be: " + ", ".join(f"{n:,} {f}" for f, n in blanked.items()) + ".")
 
-# %% ../nbs/02a_intake.ipynb #0112b5c3
+# %% ../nbs/02a_intake.ipynb #d43cc147
 def add_entry(text: str,  # one entry, as YAML
               file: str | Path | None = None,  # the file it was made from; copied to where the entry looks for it
               root: str | Path | None = None  # the project's root
@@ -216,7 +217,7 @@ def add_entry(text: str,  # one entry, as YAML
     except yaml.YAMLError: entries = None
     if not isinstance(entries, dict) or len(entries) != 1: raise DatasetError("The entry must be YAML with one name at its top.")
     name, entry = next(iter(entries.items()))
-    source = _source(name, entry)
+    source = check_entry(name, entry)
     if name in catalogue(root): raise DatasetError(f"data/catalogue.yaml has an entry {name!r} already; take another name or edit that entry.")
     if file: _bring(Path(file), root / source.files[0].name)
     shelf = root / "data" / "catalogue.yaml"

@@ -101,14 +101,15 @@ def read_numbers(values: pd.Series,  # texts or numbers (n,)
     unread = out.isna() & values.notna()
     return out if not unread.any() else out.astype(object).where(~unread, values.astype(object))
 
-# %% ../nbs/01a_values.ipynb #e59ffab5
+# %% ../nbs/01a_values.ipynb #41204c8a
 def read_years(values: pd.Series  # numbers, texts or days (n,)
                ) -> pd.Series:  # years (n,), with the text left where it names no year
     "Model years."
     if pd.api.types.is_datetime64_any_dtype(values): return values.dt.year.astype(float)
     out = read_numbers(values, {})
     if out.dtype != object: return out
-    found = out.astype("str").str.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)").map(lambda y: float(y[0]) if len(set(y)) == 1 else np.nan, na_action="ignore")
+    found = out.astype("str").str.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)").map(lambda y: float(y[0]) if len(set(y)) == 1 else np.nan,
+                                                                              na_action="ignore")
     return out.where(out.map(lambda v: isinstance(v, float)), found.astype(object).where(found.notna(), out))
 
 def read_dates(values: pd.Series,  # texts or days (n,)
