@@ -6,7 +6,8 @@
 __all__ = ['Share', 'STAGES', 'app', 'datasets_app', 'Section', 'Prepare', 'Eda', 'Tune', 'Train', 'Evaluate', 'Drift', 'Report',
            'Stage', 'Params', 'CliError', 'load_params', 'stage_params', 'StageError', 'Progress', 'cause_of_death',
            'watch', 'execute', 'normalise', 'to_html', 'run_stage', 'finish_stage', 'code_of', 'write_code',
-           'stage_command', 'code_command', 'results_command', 'results_table', 'main']
+           'stage_command', 'code_command', 'results_command', 'results_table', 'main', 'datasets_list', 'datasets_use',
+           'datasets_check', 'market_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -315,7 +316,7 @@ def write_code(root: Path  # the project's root
     home.mkdir(parents=True, exist_ok=True)
     for name in STAGES: (home / f"{name}.py").write_text(code_of(root / f"nbs/pipeline/{name}.ipynb"), encoding="utf-8")
 
-# %% ../nbs/11_cli.ipynb #6accf746
+# %% ../nbs/11_cli.ipynb #caea62fa
 app = typer.Typer(help="carprice: a used-car valuation lab.", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 datasets_app = typer.Typer(help="Look at sources of listings, check a file, choose one.", no_args_is_help=True)
 app.add_typer(datasets_app, name="datasets")
@@ -336,7 +337,9 @@ def stage_command(name: Annotated[str, typer.Argument(help="One of " + ", ".join
 
 @app.command("code")
 def code_command() -> None:
-    "Write the code of each stage's notebook for DVC to depend on."
+    "Check params.yaml, then write the code of each stage's notebook for DVC to depend on."
+    from carprice_lib.datasets import load_source
+    load_source(load_params(Path.cwd()).dataset, Path.cwd())
     write_code(Path.cwd())
 
 # %% ../nbs/11_cli.ipynb #61fa2722
@@ -365,3 +368,38 @@ def main() -> None:
     try: app()
     except (CliError, ValueError, RuntimeError) as e: sys.exit(f"carprice: {e}")
     except OSError as e: sys.exit(f"carprice: {e.strerror or e}{f': {Path(str(e.filename)).name}' if e.filename else ''}.")
+
+# %% ../nbs/11_cli.ipynb #98e68993
+@datasets_app.command("list")
+def datasets_list() -> None:
+    "Name the sources in data/catalogue.yaml."
+    from carprice_lib.datasets import catalogue, load_source
+    for name in catalogue(): print(f"{name:<14}{(source := load_source(name)).title} ({source.currency}; {source.licence})")
+
+@datasets_app.command("use")
+def datasets_use(name: Annotated[str, typer.Argument(help="An entry of data/catalogue.yaml")]) -> None:
+    "Set the dataset that the pipeline takes, in params.yaml."
+    from carprice_lib.datasets import use_dataset
+    use_dataset(name)
+    print(f"dataset: {name}")
+
+@datasets_app.command("check")
+def datasets_check(file: Annotated[Path, typer.Argument(help="A CSV or Parquet file of listings")],
+                   add: Annotated[str, typer.Option(help="Add the entry to the catalogue under this name")] = "") -> None:
+    "Read a file, propose its entry in the catalogue, and say which columns could not be placed."
+    from carprice_lib.datasets import project_root
+    from carprice_lib.intake import add_entry, check_file
+    here = Path.cwd() if not add else project_root()
+    found = check_file(file, add or "mine", here)
+    print(found)
+    if add: print(f"Added {add_entry(found.entry, file, here)!r} to data/catalogue.yaml: make repro DATASET={add}")
+
+# %% ../nbs/11_cli.ipynb #69a330c2
+@app.command("market")
+def market_command(folder: Annotated[Path, typer.Argument(help="Folder for the Parquet files")],
+                   rows: Annotated[int, typer.Option(min=1, help="Listings to simulate")] = 20_000,
+                   seed: Annotated[int, typer.Option(min=0, help="Seed")] = 0) -> None:
+    "Write a simulated market with its known true prices to Parquet, in chunks."
+    from carprice_lib.market import write_market
+    write_market(folder, rows=rows, seed=seed)
+    print(f"{rows:,} listings in {folder}")

@@ -6,8 +6,9 @@
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
            'pinned', 'register', 'incumbent', 'promote']
 
-# %% ../nbs/08_track.ipynb #29c1f7ed
+# %% ../nbs/08_track.ipynb #48a71a20
 import json
+import logging
 import os
 import shutil
 import socket
@@ -43,7 +44,7 @@ def check_store(uri: str,  # address of the store
         raise TrackError(f"The MLflow server {parts.scheme}://{parts.hostname}:{port} does not answer ({e.strerror or e}): "
                          "start it, or unset MLFLOW_TRACKING_URI to log to a file here.") from None
 
-# %% ../nbs/08_track.ipynb #d44afa57
+# %% ../nbs/08_track.ipynb #4ec31215
 def open_store(root: str | Path,  # the project's root
                dataset: str  # name of the dataset; each has an experiment of its own
                ) -> tuple[Any, str]:  # MLflow's client, and the experiment's id
@@ -51,7 +52,8 @@ def open_store(root: str | Path,  # the project's root
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     import mlflow
-
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     uri, name = tracking_uri(root), f"carprice-{dataset}"
     check_store(uri)
     mlflow.set_tracking_uri(uri)
