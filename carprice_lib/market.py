@@ -538,18 +538,18 @@ def _soil(rng: np.random.Generator, listings: pd.DataFrame, truth: pd.DataFrame,
     for i, kind in enumerate(DIRT, 1): kinds[at[kind]] = i
     return _blanks(rng, at, _slips(rng, at, listings)), truth.assign(dirt=_texts(["", *DIRT], kinds))
 
-# %% ../nbs/01_market.ipynb #5c8525af
+# %% ../nbs/01_market.ipynb #8c786790
 def simulate(rows: int = 20_000,  # listings, at least 1
              seed: int | tuple[int, ...] = 0,  # the same seed gives the same bytes
              dirt: float = 0.03,  # share of rows with dirt, 0 to 0.5
-             drift: Drift | None = None  # what changes, when, how much
+             drift: Drift | dict | None = None  # what changes, when, how much; a dict of its fields will do
              ) -> tuple[pd.DataFrame, pd.DataFrame]:  # listings; truth: true_price (EUR), true_sigma (of log price), drifted, dirt
     "Simulate the demo market; raises `MarketError`."
     if not (isinstance(rows, (int, np.integer)) and rows >= 1):
         raise MarketError(f"rows is {rows!r}, but must be a whole number from 1 on.")
     if not 0 <= dirt <= 0.5: raise MarketError(f"dirt is {dirt!r}, but must be a share from 0 to 0.5.")
     rng = np.random.default_rng(seed)
-    car = _draw_cars(rng, int(rows), drift)
+    car = _draw_cars(rng, int(rows), Drift(**drift) if isinstance(drift, dict) else drift)
     listings, truth = _listings(car), pd.DataFrame({k: car[k] for k in ("true_price", "true_sigma", "drifted")})
     if dirt == 0: return listings, truth.assign(dirt=_texts([""], np.zeros(rows, dtype=int)))
     return _soil(rng, listings, truth, dirt)
@@ -597,13 +597,13 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), part, compression="snappy")
     os.replace(part, path)
 
-# %% ../nbs/01_market.ipynb #e11ed4c7
+# %% ../nbs/01_market.ipynb #66f56606
 def write_market(folder: str | Path,  # made when missing; must hold no market yet
                  rows: int = 10_000_000,  # listings
                  seed: int = 0,  # chunk k is `simulate(..., seed=(seed, k))`
-                 chunk_rows: int = 250_000,  # listings per file; memory is some 0.5 kB each
+                 chunk_rows: int = 250_000,  # listings per file; memory is some 1 kB each
                  dirt: float = 0.03,  # share of rows with dirt, 0 to 0.5
-                 drift: Drift | None = None  # what changes, when, how much
+                 drift: Drift | dict | None = None  # what changes, when, how much
                  ) -> list[Path]:  # the files of listings; each has its truth beside it
     "Write a market of any size as `listings-00000.parquet`, `truth-00000.parquet` and so on; raises `MarketError`."
     if rows < 1 or chunk_rows < 1: raise MarketError(f"rows and chunk_rows are {rows} and {chunk_rows}, but must be 1 or more.")
