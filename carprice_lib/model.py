@@ -6,7 +6,7 @@
 __all__ = ['DEFAULTS', 'FOLDS', 'ERROR_FOLDS', 'FORMAT', 'ModelError', 'settings', 'Hedonic', 'boost', 'boost_spread',
            'score_range', 'PriceModel', 'model_hash']
 
-# %% ../nbs/04_model.ipynb #5d6a6935
+# %% ../nbs/04_model.ipynb #090aa0fe
 import hashlib
 import json
 import os
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read once, when XGBoost loads: on busy cores its threads else spin, ten times slower
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when XGBoost loads: else its threads spin, ten times slower on busy cores
 
 import numpy as np
 import pandas as pd
@@ -133,14 +133,15 @@ def boost_spread(X: np.ndarray,  # float32 (n, p)
     size = np.minimum(np.abs(error), np.quantile(np.abs(error), 0.99)) + 1e-3
     return xgb.train(options, xgb.DMatrix(X, size, feature_names=names, nthread=threads), 120)
 
-# %% ../nbs/04_model.ipynb #d701fc32
+# %% ../nbs/04_model.ipynb #62c6904c
 def score_range(scores: np.ndarray,  # sorted signed scores of calibration rows (n,)
                 level: float  # nominal coverage, such as 0.9
                 ) -> tuple[float, float]:  # lower and upper score
     "Ends of a range in scores; raises `ModelError` where there are too few of them for the level."
     if not 0 < level < 1: raise ModelError(f"The level of a range is {level}, but must be between 0 and 1, such as 0.9.")
     k = int(np.floor(round((1 - level) / 2 * (len(scores) + 1), 9)))
-    if k < 1: raise ModelError(f"A range of {level:.0%} needs at least {np.ceil(round(2 / (1 - level), 6)) - 1:.0f} calibration rows, but there are {len(scores)}.")
+    least = np.ceil(round(2 / (1 - level), 6)) - 1
+    if k < 1: raise ModelError(f"A range of {level:.0%} needs at least {least:.0f} calibration rows, but there are {len(scores)}.")
     return float(scores[k - 1]), float(scores[-k])
 
 # %% ../nbs/04_model.ipynb #9b82bf21
@@ -164,7 +165,7 @@ def _groups(df: pd.DataFrame) -> np.ndarray:
     "Group of each row (n,), each its own where there is no column `group`."
     return df["group"].to_numpy() if "group" in df else np.arange(len(df))
 
-# %% ../nbs/04_model.ipynb #98d8cf34
+# %% ../nbs/04_model.ipynb #0fe3ac30
 FOLDS = 5  # for what the trees read: group means and hedonic price
 ERROR_FOLDS = 3  # for the errors from which the spread is learned
 
@@ -186,6 +187,7 @@ def learn_columns(self: PriceModel,
     self.means, like = GroupMeans.fit(levels(train, about["narrow"]), unworn, fold, self.params["smoothing"])
     return np.column_stack([self.features.transform(train), like, part]).astype(np.float32)
 
+# %% ../nbs/04_model.ipynb #8d38edb5
 @patch
 def columns(self: PriceModel,
             df: pd.DataFrame  # listings in canonical columns (n, ...)
@@ -224,7 +226,7 @@ def _calibrate(self: PriceModel, X: np.ndarray, y: np.ndarray, group: np.ndarray
     self.scores = np.sort((_log_price(calibration) - self.centre(Z)) / _ask(self.spread, Z))
     score_range(self.scores, self.level)
 
-# %% ../nbs/04_model.ipynb #b6ccdedf
+# %% ../nbs/04_model.ipynb #a5e27d5f
 @patch(cls_method=True)
 def begin(cls: PriceModel,
           train: pd.DataFrame,  # training rows (n, ...) with `price`
@@ -244,6 +246,7 @@ def begin(cls: PriceModel,
     self = cls(about, settings(params))
     return self, self.learn_columns(train, y), y
 
+# %% ../nbs/04_model.ipynb #0db1d43f
 @patch
 def grow(self: PriceModel,
          X: np.ndarray,  # the trees' matrix (n, p), float32
@@ -328,17 +331,19 @@ def save(self: PriceModel,
     (folder / "checksums.json").write_text(sums + "\n", encoding="utf-8", newline="\n")
     return folder
 
-# %% ../nbs/04_model.ipynb #d90d8011
+# %% ../nbs/04_model.ipynb #32060c08
 def _check_files(folder: Path) -> None:
     "Raise `ModelError` for the first file that is missing or altered."
     for name in ("checksums.json", *_FILES):
-        if not (folder / name).is_file(): raise ModelError(f"The model {folder.name!r} has no file {name!r}: train it again, or copy it whole.")
+        if not (folder / name).is_file():
+            raise ModelError(f"The model {folder.name!r} has no file {name!r}: train it again, or copy it whole.")
     try: sums = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
     except ValueError: sums = None
-    if not isinstance(sums, dict): raise ModelError(f"The file 'checksums.json' of the model {folder.name!r} cannot be read: copy the model again.")
+    if not isinstance(sums, dict):
+        raise ModelError(f"The file 'checksums.json' of the model {folder.name!r} cannot be read: copy the model again.")
     for name in _FILES:
         if sums.get(name) != _sha256(folder / name):
-            raise ModelError(f"The file {name!r} of the model {folder.name!r} was altered: its SHA-256 is not the one that was saved with it.")
+            raise ModelError(f"The file {name!r} of the model {folder.name!r} was altered: its SHA-256 is not the one saved with it.")
 
 def model_hash(folder: str | Path  # folder of a saved model
                ) -> str:  # 64 hex digits
@@ -350,7 +355,7 @@ def _trees(path: Path, threads: int) -> xgb.Booster:
     "Boosted trees from a file."
     return xgb.Booster({"nthread": threads}, model_file=bytearray(path.read_bytes()))
 
-# %% ../nbs/04_model.ipynb #156e4893
+# %% ../nbs/04_model.ipynb #c88367af
 @patch(cls_method=True)
 def load(cls: PriceModel,
          folder: str | Path,  # folder of a saved model
@@ -361,7 +366,8 @@ def load(cls: PriceModel,
     _check_files(folder)
     state = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     if state.get("format") != FORMAT:
-        raise ModelError(f"The model {folder.name!r} has format {state.get('format')}, but this version reads format {FORMAT}: train it again.")
+        raise ModelError(f"The model {folder.name!r} has format {state.get('format')}, "
+                         f"but this version reads format {FORMAT}: train it again.")
     self = cls(state["about"], state["params"])
     self.features, self.means = Features(**state["features"]), GroupMeans(**state["means"])
     with np.load(folder / "weights.npz", allow_pickle=False) as arrays: weights, self.scores = arrays["weights"], arrays["scores"]

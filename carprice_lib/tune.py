@@ -5,7 +5,9 @@
 # %% auto #0
 __all__ = ['SPACE', 'Setting', 'Folds', 'Found', 'tune']
 
-# %% ../nbs/06_tune.ipynb #7ebaf32b
+# %% ../nbs/06_tune.ipynb #c7b4a2d9
+import hashlib
+import inspect
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from . import features, listing, model
 from .features import fold_of
 from .model import DEFAULTS, PriceModel
 
@@ -36,7 +39,7 @@ SPACE = (Setting("rounds", 200, 700), Setting("learning_rate", 0.02, 0.1, log=Tr
          Setting("min_child_weight", 2, 30, log=True), Setting("subsample", 0.5, 0.9), Setting("colsample", 0.3, 0.8),
          Setting("reg_lambda", 0.3, 10, log=True), Setting("blend", 0.6, 1.0))
 
-# %% ../nbs/06_tune.ipynb #75686372
+# %% ../nbs/06_tune.ipynb #4aaf4a02
 class Folds:
     "Training rows cut into folds, with what the trees read fitted once for each."
     def __init__(self, train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
@@ -46,17 +49,17 @@ class Folds:
         if len(train) < 10 * folds: raise ValueError(f"Tuning with {folds} folds needs at least {10 * folds} training rows, but there are {len(train)}.")
         fold, self.parts = fold_of(group, folds, seed), []
         for f in range(folds):
-            model, X, y = PriceModel.begin(train[fold != f], seed=seed, threads=threads, **about)
+            begun, X, y = PriceModel.begin(train[fold != f], seed=seed, threads=threads, **about)
             held = train[fold == f]
-            self.parts.append((model, X, y, model.columns(held), np.log(held["price"].to_numpy(float))))
+            self.parts.append((begun, X, y, begun.columns(held), np.log(held["price"].to_numpy(float))))
 
     def errors(self, params: dict):  # settings; yields one error per fold
         "Mean absolute log error of each fold in turn."
-        for model, X, y, Z, truth in self.parts:
-            model.grow(X, y, params)
-            yield float(np.abs(truth - model.centre(Z)).mean())
+        for begun, X, y, Z, truth in self.parts:
+            begun.grow(X, y, params)
+            yield float(np.abs(truth - begun.centre(Z)).mean())
 
-# %% ../nbs/06_tune.ipynb #83a7aad1
+# %% ../nbs/06_tune.ipynb #50e6cf9b
 @dataclass(frozen=True)
 class Found:
     "What a search found."
@@ -69,20 +72,26 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     done = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
     return [t for t in study.get_trials(deepcopy=False) if t.state in done]
 
+def _code() -> str:
+    "Short hash of the code that makes a model: trials of other code do not count."
+    return hashlib.sha256("".join(map(inspect.getsource, (listing, features, model))).encode()).hexdigest()[:12]
+
 def _open(path: Path) -> optuna.Study:
-    "The study in a file, made when new; trials that were cut off are marked failed."
+    "The study of this code in a file, made when new; trials that were cut off are marked failed."
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(storage=f"sqlite:///{path}", study_name="carprice", direction="minimize", load_if_exists=True)
-    for t in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)): study.tell(t.number, state=optuna.trial.TrialState.FAIL)
+    study = optuna.create_study(storage=f"sqlite:///{path}", study_name=f"carprice-{_code()}", direction="minimize", load_if_exists=True)
+    for t in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(t.number, state=optuna.trial.TrialState.FAIL)
     return study
 
-# %% ../nbs/06_tune.ipynb #f62e4b32
+# %% ../nbs/06_tune.ipynb #163b24ff
 def _run_trial(study: optuna.Study, folds: Folds, seed: int) -> None:
     "One trial: settings from a fresh sampler, an error per fold, pruned when it begins worse than the median."
     slot = len(_finished(study))
     study.sampler = optuna.samplers.TPESampler(seed=seed * 100_003 + slot, n_startup_trials=6, multivariate=True)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4)
-    if slot == 0: study.enqueue_trial({s.name: DEFAULTS[s.name] for s in SPACE}, skip_if_exists=False)
+    waiting = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))  # left by a kill between this line and the next
+    if slot == 0 and not waiting: study.enqueue_trial({s.name: DEFAULTS[s.name] for s in SPACE})
     trial, errors = study.ask(), []
     params = {s.name: s.suggest(trial) for s in SPACE}
     for step, error in enumerate(folds.errors(params)):
@@ -93,7 +102,7 @@ def _run_trial(study: optuna.Study, folds: Folds, seed: int) -> None:
             return
     study.tell(trial, float(np.mean(errors)))
 
-# %% ../nbs/06_tune.ipynb #6d96aa68
+# %% ../nbs/06_tune.ipynb #786ff173
 def tune(train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
          study: str | Path,  # SQLite file; one per data and settings
          trials: int = 12,  # finished trials wanted, the defaults being the first
@@ -107,16 +116,17 @@ def tune(train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `g
         parts = parts or Folds(train, folds, seed, threads, **about)
         _run_trial(kept, parts, seed)
         print(_progress(_finished(kept), trials), flush=True)
-    return _found(kept)
+    return _found(kept, trials)
 
 def _progress(done: list[optuna.trial.FrozenTrial], trials: int) -> str:
     "One line on the newest trial."
     last, best = done[-1], min(t.value for t in done if t.state.name == "COMPLETE")
     return f"trial {len(done)} of {trials}: {'pruned' if last.state.name == 'PRUNED' else f'{last.value:.4f}'} (best {best:.4f})"
 
-def _found(study: optuna.Study) -> Found:
-    "The best settings, and the finished trials as a table without times."
-    done = _finished(study)
-    rows = [dict(number=k, value=float(t.value), state=t.state.name.lower()) | {s.name: t.params[s.name] for s in SPACE} for k, t in enumerate(done)]
+def _found(study: optuna.Study, trials: int) -> Found:
+    "The best settings, and the first finished trials as a table without times."
+    done = _finished(study)[:trials]
+    rows = [dict(number=k, value=float(t.value), state=t.state.name.lower()) | {s.name: t.params[s.name] for s in SPACE}
+            for k, t in enumerate(done)]
     best = min((t for t in done if t.state.name == "COMPLETE"), key=lambda t: t.value)
     return Found({s.name: round(best.params[s.name], 5) for s in SPACE}, float(best.value), pd.DataFrame(rows))
