@@ -256,7 +256,7 @@ def to_html(nb: Any  # an executed notebook
     page = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True)
     return page.from_notebook_node(nb)[0]
 
-# %% ../nbs/11_cli.ipynb #95dcfc02
+# %% ../nbs/11_cli.ipynb #39d47dc9
 def run_stage(root: Path,  # the project's root
               name: str  # name of the stage
               ) -> None:
@@ -270,17 +270,17 @@ def run_stage(root: Path,  # the project's root
     opening.start()
     print(f"stage {list(STAGES).index(name) + 1} of {len(STAGES)}: {name} ({dataset})", flush=True)
     draft = root / "build/runs" / f"{name}.ipynb"
-    nb = normalise(execute(root / f"nbs/pipeline/{name}.ipynb", draft, params, root, name))
-    opening.join()
+    try: nb = normalise(execute(root / f"nbs/pipeline/{name}.ipynb", draft, params, root, name))
+    finally: opening.join()  # also when the notebook failed: a new store is made whole or not at all
     if "error" in opened: raise CliError(f"Stage {name} ran, but MLflow did not take it: {opened['error']}")
     finish_stage(root, name, dataset, params, nb)
 
-# %% ../nbs/11_cli.ipynb #03e9e7a2
+# %% ../nbs/11_cli.ipynb #b211522d
 def _try_open(root: Path, dataset: str, opened: dict[str, Any]) -> None:
     "Open the store in a thread, keeping the error for the one who joins."
     from carprice_lib import track
     try: track.open_store(root, dataset)
-    except Exception as e: opened["error"] = e
+    except Exception as e: opened["error"] = next(iter(str(e).splitlines()), type(e).__name__)
 
 def finish_stage(root: Path,  # the project's root
                  name: str,  # name of the stage

@@ -6,13 +6,14 @@
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
            'pinned', 'register', 'incumbent', 'promote']
 
-# %% ../nbs/08_track.ipynb #48a71a20
+# %% ../nbs/08_track.ipynb #196e7a61
 import json
 import logging
 import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,7 +45,19 @@ def check_store(uri: str,  # address of the store
         raise TrackError(f"The MLflow server {parts.scheme}://{parts.hostname}:{port} does not answer ({e.strerror or e}): "
                          "start it, or unset MLFLOW_TRACKING_URI to log to a file here.") from None
 
-# %% ../nbs/08_track.ipynb #4ec31215
+# %% ../nbs/08_track.ipynb #5069151a
+def _make_tables(path: Path  # where the store is to be; an existing one is left alone
+                 ) -> None:
+    "Make a new SQLite store beside its place, then put it there in one step."
+    import mlflow
+    with tempfile.TemporaryDirectory(prefix=f"{path.name}-", dir=path.parent) as folder:
+        draft = Path(folder) / path.name
+        mlflow.MlflowClient(f"sqlite:///{draft}").search_experiments(max_results=1)
+        try: os.link(draft, path)
+        except FileExistsError: pass  # another process was faster
+        except OSError: os.replace(draft, path)  # a file system without hard links
+
+# %% ../nbs/08_track.ipynb #a9f128ab
 def open_store(root: str | Path,  # the project's root
                dataset: str  # name of the dataset; each has an experiment of its own
                ) -> tuple[Any, str]:  # MLflow's client, and the experiment's id
@@ -56,6 +69,8 @@ def open_store(root: str | Path,  # the project's root
     logging.getLogger("alembic").setLevel(logging.WARNING)
     uri, name = tracking_uri(root), f"carprice-{dataset}"
     check_store(uri)
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.exists() and file.parent.is_dir(): _make_tables(file)
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
     if found := client.get_experiment_by_name(name): return client, found.experiment_id
