@@ -237,12 +237,12 @@ def _cause(e: Any) -> str:
     text = " ".join(str(e.evalue).split()).removesuffix(".")
     return text if e.ename.endswith("Error") and e.ename.startswith(("Dataset", "Model", "Track", "Listing")) else f"{e.ename}: {text}"
 
-# %% ../nbs/11_cli.ipynb #3e920e0f
+# %% ../nbs/11_cli.ipynb #3fe8051b
 def normalise(nb: Any  # an executed notebook, changed in place
               ) -> Any:  # the same notebook
     "Strip what differs from run to run: times, durations, ids of injected cells, warnings on standard error."
     nb.metadata.pop("papermill", None)
-    for k, cell in enumerate(nb.cells):
+    for cell in nb.cells:
         for key in ("papermill", "execution"): cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []): cell.id = "injected-parameters"
         if cell.cell_type == "code":

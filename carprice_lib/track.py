@@ -6,7 +6,7 @@
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
            'pinned', 'register', 'incumbent', 'promote']
 
-# %% ../nbs/08_track.ipynb #196e7a61
+# %% ../nbs/08_track.ipynb #81273433
 import json
 import logging
 import os
@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,11 +24,15 @@ import pandas as pd
 from .listing import FIELDS
 from .model import PriceModel, model_hash
 
-# %% ../nbs/08_track.ipynb #98926347
+# %% ../nbs/08_track.ipynb #6cc56c9c
+def _own_store(root: str | Path) -> str:
+    "The address of the SQLite file at the root."
+    return f"sqlite:///{Path(root).resolve() / 'mlflow.db'}"
+
 def tracking_uri(root: str | Path  # the project's root
                  ) -> str:  # address of the store
     "`MLFLOW_TRACKING_URI` where it is set, else a SQLite file at the root."
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(root).resolve() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own_store(root)
 
 # %% ../nbs/08_track.ipynb #b2c435c1
 class TrackError(RuntimeError):
@@ -57,7 +62,7 @@ def _make_tables(path: Path  # where the store is to be; an existing one is left
         except FileExistsError: pass  # another process was faster
         except OSError: os.replace(draft, path)  # a file system without hard links
 
-# %% ../nbs/08_track.ipynb #a9f128ab
+# %% ../nbs/08_track.ipynb #cefad2b8
 def open_store(root: str | Path,  # the project's root
                dataset: str  # name of the dataset; each has an experiment of its own
                ) -> tuple[Any, str]:  # MLflow's client, and the experiment's id
@@ -74,7 +79,7 @@ def open_store(root: str | Path,  # the project's root
     mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient()
     if found := client.get_experiment_by_name(name): return client, found.experiment_id
-    place = None if "MLFLOW_TRACKING_URI" in os.environ else (Path(root).resolve() / "mlruns" / dataset).as_uri()
+    place = (Path(root).resolve() / "mlruns" / dataset).as_uri() if uri == _own_store(root) else None
     return client, client.create_experiment(name, artifact_location=place)
 
 # %% ../nbs/08_track.ipynb #cf28bc9e
@@ -165,7 +170,7 @@ def _version(client: Any, name: str, **tags: str) -> Any:
     found = [v for v in client.search_model_versions(f"name='{name}'") if all(v.tags.get(k) == t for k, t in tags.items())]
     return max(found, key=lambda v: int(v.version), default=None)
 
-# %% ../nbs/08_track.ipynb #ad13a6a6
+# %% ../nbs/08_track.ipynb #ddbbdfd5
 def register(root: str | Path,  # the project's root
              dataset: str,  # name of the dataset
              folder: str | Path,  # the model's folder of plain files
@@ -174,12 +179,11 @@ def register(root: str | Path,  # the project's root
     "Log and register a model, once per content."
     client, experiment = open_store(root, dataset)
     name, content = f"carprice-{dataset}", model_hash(folder)
-    if known := _version(client, name, model_hash=content): return known.version
+    if known := _version(client, name, model_hash=content): return str(known.version)
     import mlflow
-    library = Path(__file__).parent
     with mlflow.start_run(run_id=run_id, experiment_id=None if run_id else experiment):
         info = mlflow.pyfunc.log_model(
-            name="model", loader_module="carprice_lib.track", data_path=str(folder), code_paths=[str(library)],
+            name="model", loader_module="carprice_lib.track", data_path=str(folder), code_paths=[str(files("carprice_lib"))],
             signature=signature(), input_example=pd.DataFrame([EXAMPLE]), registered_model_name=name,
             pip_requirements=pinned("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "xgboost-cpu", "pydantic", "fastcore"))
     client.set_model_version_tag(name, info.registered_model_version, "model_hash", content)
@@ -211,7 +215,7 @@ def incumbent(root: str | Path,  # the project's root
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{best.version}"))
     return next(p.parent for p in folder.glob("data/*/model.json"))
 
-# %% ../nbs/08_track.ipynb #87339872
+# %% ../nbs/08_track.ipynb #02fb7d3a
 def promote(root: str | Path,  # the project's root
             dataset: str,  # name of the dataset
             folder: str | Path  # the model's folder of plain files
@@ -220,8 +224,8 @@ def promote(root: str | Path,  # the project's root
     client, _ = open_store(root, dataset)
     name, version = f"carprice-{dataset}", register(root, dataset, folder)
     best = _champion(client, name)
-    if best is None or best.version != version:
-        client.set_model_version_tag(name, version, "replaced", best.version if best is not None else "")
+    if best is None or str(best.version) != version:
+        client.set_model_version_tag(name, version, "replaced", str(best.version) if best is not None else "")
     home = Path(root) / "data/champion" / dataset
     fresh, old = home.with_name(f".{dataset}.new"), home.with_name(f".{dataset}.old")
     for leftover in (fresh, old): shutil.rmtree(leftover, ignore_errors=True)
