@@ -162,6 +162,16 @@ class Clone:
         for process in self.started: end(process)
 
 
+def dealer_table(rows=1500):
+    "Listings as a dealer's export would name them, with three prices spoilt."
+    from carprice_lib.market import simulate
+    names = {"brand": "Make", "model": "Model", "variant": "Trim", "year": "Model year", "km_driven": "Odometer (km)", "fuel": "Fuel type",
+             "transmission": "Gearbox", "owner": "Owner", "listed_on": "Listing date", "price": "Asking price (EUR)"}
+    table = simulate(rows=rows, seed=11)[0][list(names)].rename(columns=names).assign(Colour="red").head(rows)
+    table["Asking price (EUR)"] = ["0"] * 3 + table["Asking price (EUR)"].astype(str).tolist()[3:]
+    return table
+
+
 def _clones(tmp_path_factory):
     made = []
 
@@ -179,6 +189,14 @@ def _clones(tmp_path_factory):
 def clones(tmp_path_factory):
     "Makes clean clones: `clones()`."
     yield from _clones(tmp_path_factory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def beforehand(request, clones):
+    "A module's `beforehand(clones)` begins its long runs at once, on the core that the tests before it leave free."
+    begun = [m.beforehand(clones) for m in dict.fromkeys(i.module for i in request.session.items) if hasattr(m, "beforehand")]
+    yield
+    for pool in begun: pool.shutdown(wait=False, cancel_futures=True)
 
 
 @pytest.fixture
