@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
 
-# %% ../nbs/11_cli.ipynb #61a56432
+# %% ../nbs/11_cli.ipynb #ba22091b
 class Section(BaseModel):
     "Parameters of one stage; unknown names and wrong types are refused."
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -54,7 +54,6 @@ class Train(Section):
 
 class Evaluate(Section):
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    margin: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 class Drift(Section):
     newest: Share = 0.2
@@ -177,7 +176,7 @@ def _abandon(now: Progress, cause: str) -> None:
     with contextlib.suppress(OSError): print(_carry_on(f"{now.place()}: {cause}"), file=sys.stderr, flush=True)
     os._exit(1)
 
-# %% ../nbs/11_cli.ipynb #8c1de068
+# %% ../nbs/11_cli.ipynb #c1b240b0
 def _engine(now: Progress) -> type:
     "A papermill engine that reports cells and keeps the kernel's process."
     from jupyter_client.manager import AsyncKernelManager
@@ -194,7 +193,7 @@ def _engine(now: Progress) -> type:
             begin, now.cells = nb_man.cell_start, len(nb_man.nb.cells)
             nb_man.cell_start = lambda cell, cell_index=None, **k: (_say_cell(now, cell, cell_index), begin(cell, cell_index, **k))[1]
             return super().execute_managed_notebook(nb_man, kernel_name, kernel_manager_class=Kernel,
-                                                      extra_arguments=["--log-level=40"], **kw)
+                                                      extra_arguments=["--log-level=50"], **kw)
     return Engine
 
 def _say_cell(now: Progress, cell: Any, index: int) -> None:
@@ -202,8 +201,8 @@ def _say_cell(now: Progress, cell: Any, index: int) -> None:
     now.cell = index + 1
     if cell.cell_type == "code": print(f"  {now.stage}: cell {now.cell} of {now.cells}", flush=True)
 
-# %% ../nbs/11_cli.ipynb #aa287796
-_ENV = {"OPENBLAS_NUM_THREADS": "1", "DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONHASHSEED": "0",
+# %% ../nbs/11_cli.ipynb #1b12f867
+_ENV = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONHASHSEED": "0",
         "EVIDENTLY_DISABLE_TELEMETRY": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
 def execute(source: Path,  # notebook to run
