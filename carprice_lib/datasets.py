@@ -30,8 +30,7 @@ from pydantic import Field as Setting
 
 from . import market
 from .listing import FIELDS, REASONS, blank_optional, row_reasons
-from .values import (UNITS, blank_texts, brand_name, model_name, read_dates, read_numbers, read_words, read_years, split_name,
-                                 squeeze, units_of)
+from .values import UNITS, blank_texts, brand_name, model_name, read_dates, read_numbers, read_words, read_years, split_name, squeeze, units_of
 
 # %% ../nbs/02_datasets.ipynb #b1967ba0
 class DatasetError(ValueError):
