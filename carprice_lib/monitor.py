@@ -12,16 +12,17 @@ import pandas as pd
 
 from .listing import FIELDS
 
-# %% ../nbs/09_monitor.ipynb #417af0a5
-def drift_columns(df: pd.DataFrame,  # listings in canonical columns (n, ...)
-                  extra: tuple[str, ...] = ("price", "predicted")  # numeric columns beside the fields
+# %% ../nbs/09_monitor.ipynb #33458a56
+def drift_columns(df: pd.DataFrame,  # new listings in canonical columns (n, ...)
+                  extra: tuple[str, ...] = ("age", "price", "predicted")  # numeric columns beside the fields
                   ) -> tuple[list[str], list[str]]:  # numeric columns, category columns
     "Which columns of these listings can drift."
-    filled = [c for c in df if df[c].notna().any()]
+    filled = [c for c in df if df[c].notna().any() and not (c == "year" and "age" in df)]
     numeric = [c for c in filled if c in extra or (c in FIELDS and FIELDS[c].numeric)]
-    return numeric, [c for c in filled if c in FIELDS and FIELDS[c].kind == "category" or c in ("brand", "model", "seller_type")]
+    words = [c for c in filled if c in FIELDS and (FIELDS[c].kind == "category" or c in ("brand", "model", "seller_type"))]
+    return numeric, [c for c in words if df[c].nunique() <= len(df) / 30]
 
-# %% ../nbs/09_monitor.ipynb #6f088f12
+# %% ../nbs/09_monitor.ipynb #be3e4f33
 def compare(reference: pd.DataFrame,  # listings the model was trained on (n, ...)
             current: pd.DataFrame,  # newer listings (m, ...)
             threshold: float = 0.1  # distance from which a column counts as drifted
@@ -30,7 +31,7 @@ def compare(reference: pd.DataFrame,  # listings the model was trained on (n, ..
     if reference.empty or current.empty: raise ValueError("Drift needs at least one reference row and one current row.")
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
-    numeric, categories = drift_columns(reference)
+    numeric, categories = drift_columns(current)
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=categories)
     old, new = (Dataset.from_pandas(d[numeric + categories].astype({c: "float64" for c in numeric}), columns) for d in (reference, current))
     preset = DataDriftPreset(num_threshold=threshold, cat_threshold=threshold)
