@@ -100,6 +100,10 @@ def test_requirements_are_pinned_and_locked():
     for requirement in (settings["DEFAULT"]["requirements"] + " " + settings["DEFAULT"]["dev_requirements"]).split():
         assert requirement in {line.split(" ")[0] for line in locked}, requirement
 
+def test_readme_shows_the_results_in_git():
+    from carprice_lib.cli import results_table
+    assert results_table(ROOT) in (ROOT / "README.md").read_text()
+
 def test_one_version():
     from carprice_lib import __version__
     settings = configparser.ConfigParser()
