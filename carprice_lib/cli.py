@@ -255,7 +255,7 @@ def to_html(nb: Any  # an executed notebook
     page = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True)
     return page.from_notebook_node(nb)[0]
 
-# %% ../nbs/11_cli.ipynb #39d47dc9
+# %% ../nbs/11_cli.ipynb #cf20bb80
 def run_stage(root: Path,  # the project's root
               name: str  # name of the stage
               ) -> None:
@@ -264,6 +264,7 @@ def run_stage(root: Path,  # the project's root
     params = stage_params(load_params(root), name)
     track.check_store(track.tracking_uri(root))
     dataset = params["dataset"]
+    import papermill  # noqa: F401 - before the thread, which would hold it up
     opened: dict[str, Any] = {}
     opening = threading.Thread(target=_try_open, args=(root, dataset, opened), daemon=True)
     opening.start()
@@ -274,11 +275,13 @@ def run_stage(root: Path,  # the project's root
     if "error" in opened: raise CliError(f"Stage {name} ran, but MLflow did not take it: {opened['error']}")
     finish_stage(root, name, dataset, params, nb)
 
-# %% ../nbs/11_cli.ipynb #b211522d
+# %% ../nbs/11_cli.ipynb #8d6fdc47
 def _try_open(root: Path, dataset: str, opened: dict[str, Any]) -> None:
-    "Open the store in a thread, keeping the error for the one who joins."
+    "What takes long to import, while the notebook runs; an error is kept for the one who joins."
     from carprice_lib import track
-    try: track.open_store(root, dataset)
+    try:
+        track.open_store(root, dataset)
+        import nbconvert  # noqa: F401 - for the notebook's page
     except Exception as e: opened["error"] = next(iter(str(e).splitlines()), type(e).__name__)
 
 def finish_stage(root: Path,  # the project's root

@@ -6,7 +6,7 @@
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
            'pinned', 'register', 'incumbent', 'promote']
 
-# %% ../nbs/08_track.ipynb #81273433
+# %% ../nbs/08_track.ipynb #25a7b26c
 import json
 import logging
 import os
@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from .listing import FIELDS
-from .model import PriceModel, model_hash
 
 # %% ../nbs/08_track.ipynb #6cc56c9c
 def _own_store(root: str | Path) -> str:
@@ -139,9 +138,10 @@ def log_stage(root: str | Path,  # the project's root
     client.set_terminated(run.info.run_id)
     return run.info.run_id
 
-# %% ../nbs/08_track.ipynb #a15f5048
-def _load_pyfunc(folder: str) -> PriceModel:
+# %% ../nbs/08_track.ipynb #7214d4d0
+def _load_pyfunc(folder: str) -> Any:
     "MLflow's hook: the registered model is the plain files, read by this library."
+    from carprice_lib.model import PriceModel
     return PriceModel.load(folder)
 
 # %% ../nbs/08_track.ipynb #b1dfb035
@@ -170,7 +170,7 @@ def _version(client: Any, name: str, **tags: str) -> Any:
     found = [v for v in client.search_model_versions(f"name='{name}'") if all(v.tags.get(k) == t for k, t in tags.items())]
     return max(found, key=lambda v: int(v.version), default=None)
 
-# %% ../nbs/08_track.ipynb #ddbbdfd5
+# %% ../nbs/08_track.ipynb #1b659dd2
 def register(root: str | Path,  # the project's root
              dataset: str,  # name of the dataset
              folder: str | Path,  # the model's folder of plain files
@@ -178,6 +178,7 @@ def register(root: str | Path,  # the project's root
              ) -> str:  # version in the registry
     "Log and register a model, once per content."
     client, experiment = open_store(root, dataset)
+    from carprice_lib.model import model_hash  # not above: every stage would wait for XGBoost to be imported
     name, content = f"carprice-{dataset}", model_hash(folder)
     if known := _version(client, name, model_hash=content): return str(known.version)
     import mlflow
