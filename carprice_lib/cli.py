@@ -236,17 +236,25 @@ def _cause(e: Any) -> str:
     text = " ".join(str(e.evalue).split()).removesuffix(".")
     return text if e.ename.endswith("Error") and e.ename.startswith(("Dataset", "Model", "Track", "Listing")) else f"{e.ename}: {text}"
 
-# %% ../nbs/11_cli.ipynb #3fe8051b
+# %% ../nbs/11_cli.ipynb #18e572a8
 def normalise(nb: Any  # an executed notebook, changed in place
               ) -> Any:  # the same notebook
-    "Strip what differs from run to run: times, durations, ids of injected cells, warnings on standard error."
+    "Strip what differs from run to run: times, durations, ids of injected cells, warnings on standard error, the pieces of what was printed."
     nb.metadata.pop("papermill", None)
     for cell in nb.cells:
         for key in ("papermill", "execution"): cell.metadata.pop(key, None)
         if "injected-parameters" in cell.metadata.get("tags", []): cell.id = "injected-parameters"
-        if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if not (o.output_type == "stream" and o.name == "stderr")]
+        if cell.cell_type == "code": cell.outputs = _joined(cell.outputs)
     return nb
+
+def _joined(outputs: list) -> list:
+    "Outputs without standard error, and what was printed in one piece: how it was cut depends on the machine's haste."
+    kept: list = []
+    for o in outputs:
+        if o.output_type == "stream" and o.name == "stderr": continue
+        if o.output_type == "stream" and kept and kept[-1].output_type == "stream": kept[-1].text += o.text
+        else: kept.append(o)
+    return kept
 
 def to_html(nb: Any  # an executed notebook
             ) -> str:  # one page that opens with no network

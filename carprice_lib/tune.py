@@ -102,7 +102,7 @@ def _run_trial(study: optuna.Study, folds: Folds, seed: int) -> None:
             return
     study.tell(trial, float(np.mean(errors)))
 
-# %% ../nbs/06_tune.ipynb #786ff173
+# %% ../nbs/06_tune.ipynb #452126e4
 def tune(train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
          study: str | Path,  # SQLite file; one per data and settings
          trials: int = 12,  # finished trials wanted, the defaults being the first
@@ -112,6 +112,7 @@ def tune(train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `g
          ) -> Found:  # best settings and all trials
     "Search the settings that err least; carries on where the study stands."
     kept, began, parts = _open(Path(study)), time.monotonic(), None
+    for k in range(min(len(_finished(kept)), trials)): print(_progress(_finished(kept)[:k + 1], trials))  # as if it had never been cut off
     while (n := len(_finished(kept))) < trials and (seconds is None or n == 0 or time.monotonic() - began < seconds):
         parts = parts or Folds(train, folds, seed, threads, **about)
         _run_trial(kept, parts, seed)
