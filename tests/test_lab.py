@@ -104,15 +104,19 @@ def test_an_edit_in_the_page(lab):
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(120_000)
         outside = []
         page.on("request", lambda r: None if r.url.startswith(("data:", "blob:", lab.address)) else outside.append(r.url))
         page.goto(f"{lab.address}/lab/tree/09_monitor.ipynb?token={lab.token}")
-        page.locator(".jp-Notebook .cm-line", has_text="import pandas as pd").first.click(timeout=60_000)
+        page.locator(".jp-Notebook .cm-line", has_text="import pandas as pd").first.click()
         page.keyboard.press("End")
         page.keyboard.type("  # typed in the page")
+        expect(page.locator(".jp-Notebook .cm-line", has_text="typed in the page")).to_have_count(1, timeout=60_000)
         page.keyboard.press("Control+s")
-        expect(page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0, timeout=30_000)
-        page.wait_for_timeout(500)
+        expect(page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0, timeout=60_000)
+        for _ in range(240):
+            if "typed in the page" in (clone.path / file).read_text(): break
+            page.wait_for_timeout(250)
         browser.close()
     assert "typed in the page" in (clone.path / file).read_text()
     clone.run("nbdev_export")
