@@ -1,4 +1,5 @@
 """What the tests share: their order, clean clones, commands with a time limit, and what a skip means in CI."""
+import difflib
 import hashlib
 import json
 import os
@@ -216,10 +217,29 @@ def pair(clones):
     return both
 
 
+class Hashes(dict):
+    "Hashes of a finished run by file, and the clone that has the files."
+    clone: Clone
+
+
 @pytest.fixture(scope="session")
 def reference(pair):
-    "Hashes of a small run that nothing disturbed."
-    return pair[0].hashes()
+    "What a small run left behind that nothing disturbed."
+    found = Hashes(pair[0].hashes())
+    found.clone = pair[0]
+    return found
+
+
+def assert_same(reference, clone, only=("",)):
+    "Fail with the first differing lines unless a clone has the files of an undisturbed run, to the byte (all those that begin as named)."
+    before, after = ({f: h for f, h in each.items() if f != "dvc.lock" and f.startswith(tuple(only))} for each in (reference, clone.hashes()))
+    differ = sorted(f for f in before.keys() | after.keys() if before.get(f) != after.get(f))
+    assert before
+    if not differ: return
+    texts = [(c.path / f).read_text(errors="replace").splitlines() if f in has else [] for f in differ[-1:]
+             for c, has in ((reference.clone, before), (clone, after))]
+    lines = [line[:300] for line in difflib.unified_diff(*texts, "undisturbed", "here", lineterm="", n=0)]
+    pytest.fail(f"these files differ: {', '.join(differ)}\nin {differ[-1]}:\n" + "\n".join(lines[:40]))
 
 
 @pytest.fixture
