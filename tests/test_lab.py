@@ -100,7 +100,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 def test_an_edit_in_the_page(lab):
     from playwright.sync_api import expect, sync_playwright
     clone, file = lab.clone, "nbs/09_monitor.ipynb"
-    clone.run("git add -A && git commit -qm before")
+    clone.run("git add -A && git commit --allow-empty -qm before")
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1280, "height": 900})
