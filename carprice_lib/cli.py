@@ -38,7 +38,6 @@ Share = Annotated[float, Field(gt=0.02, lt=0.9)]
 
 class Prepare(Section):
     test: Share = 0.2
-    calibration: Share = 0.16
 
 class Eda(Section):
     top_makes: Annotated[int, Field(ge=1, le=50)] = 12
@@ -366,7 +365,7 @@ def results_table(root: Path  # the project's root
     m = json.loads(path.read_text(encoding="utf-8"))
     rows, test, span = m["rows"], m["test"], m["interval"]
     lines = [("dataset", m["dataset"]), ("listings", f"{rows['in']:,} in: {rows['quarantined']:,} quarantined, {rows['duplicates']:,} duplicates, "
-              f"{rows['train']:,} train, {rows['calibration']:,} calibration, {rows['test']:,} test"),
+              f"{rows['train']:,} train, {rows['test']:,} test"),
              ("median error", f"{test['mdape']:.1%} of the price (mean {test['mape']:.1%})"), ("R²", f"{test['r2']:.3f} (leaky split: {m['leaky']['r2']:.3f})"),
              (f"{span['nominal']:.0%} range", f"held {span['coverage']:.1%} of the test prices; width {span['relative_width']:.0%} of the price")]
     if "truth" in m: lines.append(("error / best possible", f"{m['truth']['error_over_best']:.3f}"))

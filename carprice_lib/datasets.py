@@ -376,7 +376,7 @@ def clean_rows(df: pd.DataFrame,  # listings from `map_columns` (n, ...)
         if n := int((given & good[extra].isna()).sum()): blanked[extra] = n
     return good.astype({f: _dtype(f) for f in [*FIELDS, "price"]} | {e: "float64" for e in source.extras}), reasons, blanked
 
-# %% ../nbs/02_datasets.ipynb #2c63f562
+# %% ../nbs/02_datasets.ipynb #e7ab1134
 def leak_groups(df: pd.DataFrame,  # listings (n, ...)
                 fields: list[str]  # columns that say which car it is, without the price
                 ) -> tuple[np.ndarray, np.ndarray]:  # group per row (n,) from 0; which rows repeat an earlier one, price and all (n,)
@@ -385,41 +385,38 @@ def leak_groups(df: pd.DataFrame,  # listings (n, ...)
     return group, pd.DataFrame(dict(group=group, price=df["price"].to_numpy())).duplicated().to_numpy()
 
 def split_groups(group: np.ndarray,  # group per row, from 0 (n,)
-                 order: np.ndarray,  # all groups, in the order in which they are dealt out: test first, train last
-                 test: float = 0.20,  # share of the rows
-                 calibration: float = 0.16  # share of the rows
-                 ) -> np.ndarray:  # train, calibration or test per row (n,)
-    "Deal whole groups out until each part has its share of the rows."
+                 order: np.ndarray,  # all groups, in the order in which they are dealt out: test first
+                 test: float = 0.20  # share of the rows
+                 ) -> np.ndarray:  # train or test per row (n,)
+    "Deal whole groups out until the test part has its share of the rows."
     sizes = np.bincount(group, minlength=len(order))[order]
     before = np.cumsum(sizes) - sizes  # rows dealt out before the group
     side = np.empty(len(order), dtype=object)
-    ends = np.array([test, test + calibration]) * len(group)
-    side[order] = np.array(["test", "calibration", "train"])[np.searchsorted(ends, before, side="right")]
+    side[order] = np.where(before < test * len(group), "test", "train")
     return side[group]
 
-# %% ../nbs/02_datasets.ipynb #112ff626
-def _time_split(df: pd.DataFrame, test: float, calibration: float) -> pd.Series | None:
-    "Train, calibration or test by date (n,), missing for rows with none; None where no row has a date."
+# %% ../nbs/02_datasets.ipynb #aef41d54
+def _time_split(df: pd.DataFrame, test: float) -> pd.Series | None:
+    "Train or test by date (n,), missing for rows with none; None where no row has a date."
     dated = df.loc[df["listed_on"].notna(), ["group", "listed_on"]]
     if dated["listed_on"].nunique() < 2: return None
     codes, groups = pd.factorize(dated["group"])
     newest = dated.groupby(codes)["listed_on"].max().reset_index()
     order = newest.sort_values(["listed_on", "index"], ascending=[False, True])["index"].to_numpy()
-    return pd.Series(split_groups(codes, order, test, calibration), dated.index).reindex(df.index).astype("str")
+    return pd.Series(split_groups(codes, order, test), dated.index).reindex(df.index).astype("str")
 
-# %% ../nbs/02_datasets.ipynb #3dff818e
+# %% ../nbs/02_datasets.ipynb #ea6e55d5
 def split_rows(df: pd.DataFrame,  # clean listings (n, ...)
                seed: int,  # of the random split
                extras: list[str] = [],  # columns beside the canonical ones
-               test: float = 0.20,  # share of the rows
-               calibration: float = 0.16  # share of the rows
+               test: float = 0.20  # share of the rows
                ) -> tuple[pd.DataFrame, pd.DataFrame]:  # kept rows with `group`, `split` and perhaps `split_time`; exact duplicates
     "Take out exact duplicates and deal the rest out by group."
     group, repeated = leak_groups(df, [*FIELDS, *extras])
     df = df.assign(group=group)
     kept, duplicates = df[~repeated].copy(), df[repeated].copy()
-    kept["split"] = split_groups(kept["group"].to_numpy(), np.random.default_rng(seed).permutation(group.max() + 1), test, calibration)
-    if (by_time := _time_split(kept, test, calibration)) is not None: kept["split_time"] = by_time
+    kept["split"] = split_groups(kept["group"].to_numpy(), np.random.default_rng(seed).permutation(group.max() + 1), test)
+    if (by_time := _time_split(kept, test)) is not None: kept["split_time"] = by_time
     return kept, duplicates
 
 # %% ../nbs/02_datasets.ipynb #0350879a
@@ -454,11 +451,10 @@ def load_rows(name: str,  # data set's name
     except (TypeError, ValueError) as e: raise DatasetError(f"The market cannot be simulated as the entry {name!r} says: {e}") from None
     return raw.reset_index(drop=True), truth.reset_index(drop=True), source
 
-# %% ../nbs/02_datasets.ipynb #54c57849
+# %% ../nbs/02_datasets.ipynb #1c594d5d
 def prepare(name: str,  # data set's name
             seed: int = 0,  # of the split, and of the simulated market
             test: float = 0.20,  # share of the rows for the final score
-            calibration: float = 0.16,  # share of the rows for the range
             out: str | Path = "data/prepared",  # folder for the results, from the project's root
             root: str | Path | None = None  # the project's root
             ) -> dict:  # the summary: rows in and out, reasons, blanked values, hash
@@ -472,7 +468,7 @@ def prepare(name: str,  # data set's name
     if not len(good): raise DatasetError(f"None of the {len(raw):,} rows of {name} can be used: {said}.")
     good = good.assign(row=good.index + 1)
     if truth is not None: good = good.join(truth[["true_price", "true_sigma"]])
-    kept, duplicates = split_rows(good, seed, list(source.extras), test, calibration)
+    kept, duplicates = split_rows(good, seed, list(source.extras), test)
     parts = _parts(name, kept)
     rows = {"in": len(raw), "quarantined": len(bad), "duplicates": len(duplicates)} | {p: len(df) for p, df in parts.items()}
     assert rows["in"] == sum(n for k, n in rows.items() if k != "in"), rows
@@ -482,10 +478,10 @@ def prepare(name: str,  # data set's name
            | {"duplicates.parquet": duplicates, "quarantine.csv": _quarantine(raw, bad)}, summary)
     return summary
 
-# %% ../nbs/02_datasets.ipynb #bb3b99f3
+# %% ../nbs/02_datasets.ipynb #f6fccba0
 def _parts(name: str, kept: pd.DataFrame) -> dict[str, pd.DataFrame]:
     "The rows of each part; raises `DatasetError` where one is empty."
-    parts = {p: kept[kept["split"] == p].drop(columns="split") for p in ("train", "calibration", "test")}
+    parts = {p: kept[kept["split"] == p].drop(columns="split") for p in ("train", "test")}
     if empty := [p for p, rows in parts.items() if not len(rows)]:
         raise DatasetError(f"{name} has too few usable rows for a split: of {len(kept):,} none is left for {empty[0]}.")
     return parts

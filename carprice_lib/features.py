@@ -6,8 +6,8 @@
 __all__ = ['TEXTS', 'SPECS', 'Car', 'STATE', 'NEVER_RISES', 'PARENT', 'CURVED', 'MEAN_NAMES', 'car_of', 'distinct', 'state_of',
            'states', 'levels', 'Groups', 'fold_of', 'exact', 'GroupMeans']
 
-# %% ../nbs/03_features.ipynb #5516e58b
-from collections.abc import Iterable, Mapping, Sequence
+# %% ../nbs/03_features.ipynb #744c8954
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np

@@ -6,7 +6,7 @@
 __all__ = ['DEFAULTS', 'FOLDS', 'ENOUGH', 'PIECE', 'FORMAT', 'settings', 'depth', 'boost', 'ask', 'trust', 'blend', 'Kind',
            'PriceModel', 'Begun', 'Valuation', 'worse_pairs', 'model_hash']
 
-# %% ../nbs/04_model.ipynb #6a054698
+# %% ../nbs/04_model.ipynb #c5c49f56
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
@@ -20,19 +20,19 @@ import xgboost as xgb
 from fastcore.basics import patch
 from scipy.optimize import minimize
 
-from .features import (CURVED, MEAN_NAMES, NEVER_RISES, SPECS, STATE, TEXTS, Car, GroupMeans, Groups, car_of, distinct, exact, fold_of,
-                                   levels, state_of, states)
+from . import features
+from .features import CURVED, MEAN_NAMES, NEVER_RISES, SPECS, STATE, TEXTS, Car, GroupMeans, Groups, exact, levels, states
 from .hedonic import AGES, AgeCurves, Curve, Design, Hedonic, at_age
 from .listing import OWNERS
 from .ranges import LEAST_FALL, Known, ModelError, boost_spread, score_range, stretch, upper_end
 
-# %% ../nbs/04_model.ipynb #29a6059a
+# %% ../nbs/04_model.ipynb #463ce62b
 DEFAULTS = dict(
     hedonic_alpha=2.0,  # penalty of the ridge regression
     smoothing=5.0,  # cars that a wider group's mean price is worth
     rounds=500,  # trees
     learning_rate=0.04,  # step of each tree
-    max_depth=0,  # levels of a tree; 0: by the number of rows
+    deeper=0,  # levels of a tree beyond those that suit the number of rows
     min_child_weight=3.0,  # rows in a leaf, at least
     subsample=0.7,  # share of rows that a tree sees
     colsample=0.25,  # share of columns that a split sees: rarely the same, or the constraints bind too early
@@ -51,19 +51,20 @@ def depth(rows: int  # training rows
     "Depth of trees that suits a number of rows; measured on 3,000 to 160,000."
     return int(np.clip(np.floor(np.log2(max(rows, 1)) - 7), 5, 9))
 
-# %% ../nbs/04_model.ipynb #f04385f9
+# %% ../nbs/04_model.ipynb #145d69e1
 def boost(X: np.ndarray,  # float32 (n, p)
           y: np.ndarray,  # target (n,)
           weight: np.ndarray,  # of each row (n,)
           names: list[str],  # names of the columns (p,)
           settings: dict,  # all settings
+          max_depth: int,  # levels of a tree
           seed: int = 0,  # of the samples of rows and columns
           threads: int = 2,  # fixed, since another number sums in another order
           ) -> xgb.Booster:  # fitted
     "Boosted trees that never rise with age, distance or owners."
     falls = "(" + ",".join("-1" if n in NEVER_RISES else "0" for n in names) + ")"
     options = dict(objective="reg:squarederror", tree_method="hist", nthread=threads, seed=seed, monotone_constraints=falls, base_score=0.0,
-                   eta=settings["learning_rate"], max_depth=settings["max_depth"], min_child_weight=settings["min_child_weight"],
+                   eta=settings["learning_rate"], max_depth=max_depth, min_child_weight=settings["min_child_weight"],
                    subsample=settings["subsample"], colsample_bynode=settings["colsample"], reg_lambda=settings["reg_lambda"])
     return xgb.train(options, xgb.QuantileDMatrix(X, y, weight=weight, feature_names=names, nthread=threads), settings["rounds"])
 
@@ -193,12 +194,12 @@ def _additive(self: PriceModel, design: Design, numbers: dict, state: np.ndarray
     curves = AgeCurves.fit(bend(AGES) + (left - bend(age)).mean(), self.groups, numbers, car, age, left, same[rows])
     return hedonic, itself, curves
 
-# %% ../nbs/04_model.ipynb #4b5069aa
+# %% ../nbs/04_model.ipynb #b0d5b869
 @patch
 def _learn(self: PriceModel, train: pd.DataFrame, y: np.ndarray) -> Begun:
     "Fit the additive models and the means, and say what each says out of fold."
     about, group = self.about, train["group"].to_numpy() if "group" in train else np.arange(len(train))
-    (cars, car), state, fold = distinct(train, about["extras"]), states(train, about["as_of"]), fold_of(group, FOLDS, about["seed"])
+    (cars, car), state, fold = features.distinct(train, about["extras"]), states(train, about["as_of"]), features.fold_of(group, FOLDS, about["seed"])
     about |= _columns(cars, state, about["extras"])
     named = [levels(c, about["narrow"]) for c in cars]
     self.groups = Groups.fit(named)
@@ -218,7 +219,7 @@ def _learn(self: PriceModel, train: pd.DataFrame, y: np.ndarray) -> Begun:
     both, X = blind.mean(axis=0), np.hstack([wear.astype(np.float32), static[car], like.astype(np.float32)])
     return Begun(X, y, *blind, self.params["lean"] * both, trust(y - both), fold, state)
 
-# %% ../nbs/04_model.ipynb #1eb44a7f
+# %% ../nbs/04_model.ipynb #b23744be
 @patch(cls_method=True)
 def begin(cls: PriceModel,
           train: pd.DataFrame,  # training rows (n, ...) with `price`
@@ -247,8 +248,8 @@ def trees(self: PriceModel,
           ) -> xgb.Booster:
     "Trees grown on some of the rows."
     params = settings(self.params | (params or {}))
-    if not params["max_depth"]: params["max_depth"] = depth(self.about["rows"])
-    return boost(begun.X[rows], (begun.y - begun.base)[rows], begun.weight[rows], self.names, params, self.about["seed"], self.about["threads"])
+    deep = max(depth(self.about["rows"]) + params["deeper"], 1)
+    return boost(begun.X[rows], (begun.y - begun.base)[rows], begun.weight[rows], self.names, params, deep, self.about["seed"], self.about["threads"])
 
 # %% ../nbs/04_model.ipynb #49acc738
 @patch(cls_method=True)
@@ -293,7 +294,7 @@ def level(self: PriceModel) -> float:  # such as 0.9
     "Nominal coverage of the range unless asked otherwise."
     return self.about["level"]
 
-# %% ../nbs/04_model.ipynb #825b9f51
+# %% ../nbs/04_model.ipynb #5cd747e0
 PIECE = 100_000  # rows
 
 @patch
@@ -301,7 +302,7 @@ def parts(self: PriceModel,
           df: pd.DataFrame  # listings in canonical columns (n, ...)
           ) -> tuple[list[Kind], np.ndarray, np.ndarray, np.ndarray]:  # kinds of cars, which each row is (n,), states (n, 7), trees' matrix (n, p)
     "What the model reads of listings."
-    cars, car = distinct(df, self.about["extras"])
+    cars, car = features.distinct(df, self.about["extras"])
     kinds, state = [self.kind(c) for c in cars], states(df, self.about["as_of"])
     wear = state[:, [STATE.index(n) for n in self.about["numbers"]]].astype(np.float32)
     return kinds, car, state, np.hstack([wear, np.array([k.static for k in kinds])[car]])
@@ -338,7 +339,7 @@ def predict(self: PriceModel,
     pieces = [self._value(df[i:i + PIECE], level) for i in range(0, max(len(df), 1), PIECE)]
     return pd.DataFrame(np.concatenate(pieces), df.index, ["price", "low", "high"])
 
-# %% ../nbs/04_model.ipynb #d842060d
+# %% ../nbs/04_model.ipynb #dc1c9e5c
 @dataclass
 class Valuation:
     "What one car is worth."
@@ -356,7 +357,7 @@ def value(self: PriceModel,
           ) -> Valuation:
     "Median price and range of one listing, without pandas."
     level = self.level if level is None else level
-    kind, state = self.kind(car_of(listing, self.about["extras"])), state_of(listing, self.about["as_of"])
+    kind, state = self.kind(features.car_of(listing, self.about["extras"])), features.state_of(listing, self.about["as_of"])
     X = np.concatenate([state[[STATE.index(n) for n in self.about["numbers"]]].astype(np.float32), kind.static])[None, :]
     said, lower, upper = (ask(b, X)[0] for b in (self.booster, self.lower, self.upper))
     centre = self._centre(kind.curve, state, said)

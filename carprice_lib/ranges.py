@@ -66,7 +66,7 @@ def score_range(scores: np.ndarray,  # sorted signed scores (n,)
     if k < 1: raise ModelError(f"A range of {level:.0%} needs at least {least:.0f} calibration rows, but there are {len(scores)}.")
     return float(scores[k - 1]), float(scores[-k])
 
-# %% ../nbs/03b_ranges.ipynb #93ef47ac
+# %% ../nbs/03b_ranges.ipynb #2d26ea4e
 @dataclass
 class Known:
     "What training saw, and what to do beyond."
@@ -77,7 +77,7 @@ class Known:
 NAMES = dict(brand="make", model="model", name="trim")  # what a level is called
 STEEP = dict(age=0.05, log_km=0.5)  # how fast the lower end drops beyond what training saw, for each year, and for each e-fold of distance
 BEYOND = dict(age=10.0, log_km=0.7)  # further than this beyond what training saw the model abstains: ten years, twice the distance
-TOO_WIDE = 8.0  # times the lower end; a wider range helps nobody
+TOO_WIDE = 12.0  # times the lower end; a wider range helps nobody
 
 @patch(cls_method=True)
 def fit(cls: Known,
@@ -87,8 +87,8 @@ def fit(cls: Known,
         least: int = 100  # rows that tell how wrong an unknown level goes
         ) -> "Known":
     "Learn limits, and how much more wrong cars of unknown groups went."
-    top = np.nanquantile(state, 0.999, axis=0)
-    self, some = cls(float(top[STATE.index("age")]), float(top[STATE.index("log_km")])), np.isfinite(scores)
+    top = [float(np.nanquantile(state[:, STATE.index(n)], 0.999)) for n in ("age", "log_km")]
+    self, some = cls(*top), np.isfinite(scores)
     usual, floor = np.quantile(np.abs(scores[some]), 0.9), 1.0
     for level in ("name", "model", "brand"):
         new = some & (X[:, list(names).index(f"cars.{level}")] == 0)
@@ -114,7 +114,7 @@ def drop(self: Known,
     beyond = [np.maximum(np.nan_to_num(state[..., STATE.index(n)]) - top, 0.0) for n, top in (("age", self.oldest), ("log_km", self.farthest))]
     return STEEP["age"] * beyond[0] + STEEP["log_km"] * beyond[1]
 
-# %% ../nbs/03b_ranges.ipynb #42acc65e
+# %% ../nbs/03b_ranges.ipynb #45aa3341
 @patch
 def limits(self: Known,
            state: np.ndarray,  # of one listing (7,)
@@ -124,9 +124,10 @@ def limits(self: Known,
     age, km = (float(np.nan_to_num(state[STATE.index(n)])) for n in ("age", "log_km"))
     why, no = [], ""
     if age > self.oldest: why.append(f"at {age:.0f} years it is older than nearly all cars known, up to {self.oldest:.0f}")
-    if km > self.farthest: why.append(f"with {np.expm1(km) * 1000:,.0f} km it has run further than nearly all cars known, up to {np.expm1(self.farthest) * 1000:,.0f}")
+    run, far = np.expm1(km) * 1000, np.expm1(self.farthest) * 1000
+    if km > self.farthest: why.append(f"with {run:,.0f} km it has run further than nearly all cars known, up to {far:,.0f}")
     if age > self.oldest + BEYOND["age"]: no = f"a car of {age:.0f} years is beyond what the model can tell; the limit is {self.oldest + BEYOND['age']:.0f}"
     elif km > self.farthest + BEYOND["log_km"]:
-        no = f"{np.expm1(km) * 1000:,.0f} km are beyond what the model can tell; the limit is {np.expm1(self.farthest + BEYOND['log_km']) * 1000:,.0f}"
+        no = f"{run:,.0f} km are beyond what the model can tell; the limit is {np.expm1(self.farthest + BEYOND['log_km']) * 1000:,.0f}"
     elif ratio > TOO_WIDE: no = f"the range is too wide to be of use: its upper end is {ratio:.0f} times the lower"
     return why, no

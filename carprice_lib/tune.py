@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPACE', 'Setting', 'Folds', 'Found', 'tune']
 
-# %% ../nbs/06_tune.ipynb #c7b4a2d9
+# %% ../nbs/06_tune.ipynb #6ae9abf6
 import hashlib
 import inspect
 import time
@@ -17,11 +17,10 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from . import features, listing, model
-from .features import fold_of
-from .model import DEFAULTS, PriceModel
+from . import features, hedonic, listing, model
+from .model import DEFAULTS, FOLDS, PriceModel, ask
 
-# %% ../nbs/06_tune.ipynb #019679d7
+# %% ../nbs/06_tune.ipynb #44836c1e
 @dataclass(frozen=True)
 class Setting:
     "One setting and the range in which it is searched."
@@ -35,31 +34,29 @@ class Setting:
         if isinstance(DEFAULTS[self.name], int): return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log)
         return round(trial.suggest_float(self.name, self.low, self.high, log=self.log), 5)
 
-SPACE = (Setting("rounds", 200, 700), Setting("learning_rate", 0.02, 0.1, log=True), Setting("max_depth", 4, 9),
-         Setting("min_child_weight", 2, 30, log=True), Setting("subsample", 0.5, 0.9), Setting("colsample", 0.3, 0.8),
-         Setting("reg_lambda", 0.3, 10, log=True), Setting("blend", 0.6, 1.0))
+SPACE = (Setting("rounds", 300, 800), Setting("learning_rate", 0.02, 0.08, log=True), Setting("deeper", -1, 2),
+         Setting("min_child_weight", 1, 20, log=True), Setting("subsample", 0.5, 0.9), Setting("colsample", 0.15, 0.5),
+         Setting("reg_lambda", 0.5, 10, log=True))
 
-# %% ../nbs/06_tune.ipynb #4aaf4a02
+# %% ../nbs/06_tune.ipynb #9c4829d1
 class Folds:
-    "Training rows cut into folds, with what the trees read fitted once for each."
+    "Training rows cut into folds, with what the trees learn from fitted once."
     def __init__(self, train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
-                 folds: int = 3,  # parts
+                 folds: int = 3,  # folds by which a setting is judged, of the model's five
                  seed: int = 0, threads: int = 2, **about: Any):  # as PriceModel.fit takes them
-        group = train["group"].to_numpy() if "group" in train else np.arange(len(train))
-        if len(train) < 10 * folds: raise ValueError(f"Tuning with {folds} folds needs at least {10 * folds} training rows, but there are {len(train)}.")
-        fold, self.parts = fold_of(group, folds, seed), []
-        for f in range(folds):
-            begun, X, y = PriceModel.begin(train[fold != f], seed=seed, threads=threads, **about)
-            held = train[fold == f]
-            self.parts.append((begun, X, y, begun.columns(held), np.log(held["price"].to_numpy(float))))
+        if not 1 <= folds <= FOLDS: raise ValueError(f"A setting is judged by 1 to {FOLDS} folds, but {folds} were asked for.")
+        if len(train) < 10 * FOLDS: raise ValueError(f"Tuning needs at least {10 * FOLDS} training rows, but there are {len(train)}.")
+        self.model, self.begun = PriceModel.begin(train, seed=seed, threads=threads, **about)
+        self.folds = folds
 
     def errors(self, params: dict):  # settings; yields one error per fold
         "Mean absolute log error of each fold in turn."
-        for begun, X, y, Z, truth in self.parts:
-            begun.grow(X, y, params)
-            yield float(np.abs(truth - begun.centre(Z)).mean())
+        for f in range(self.folds):
+            out = self.begun.fold == f
+            trees = self.model.trees(self.begun, np.flatnonzero(~out), params)
+            yield float(np.abs(self.begun.y - self.begun.base - ask(trees, self.begun.X))[out].mean())
 
-# %% ../nbs/06_tune.ipynb #50e6cf9b
+# %% ../nbs/06_tune.ipynb #2f0892e9
 @dataclass(frozen=True)
 class Found:
     "What a search found."
@@ -74,7 +71,7 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 def _code() -> str:
     "Short hash of the code that makes a model: trials of other code do not count."
-    return hashlib.sha256("".join(map(inspect.getsource, (listing, features, model))).encode()).hexdigest()[:12]
+    return hashlib.sha256("".join(map(inspect.getsource, (listing, features, hedonic, model))).encode()).hexdigest()[:12]
 
 def _open(path: Path) -> optuna.Study:
     "The study of this code in a file, made when new; trials that were cut off are marked failed."
@@ -102,12 +99,12 @@ def _run_trial(study: optuna.Study, folds: Folds, seed: int) -> None:
             return
     study.tell(trial, float(np.mean(errors)))
 
-# %% ../nbs/06_tune.ipynb #452126e4
+# %% ../nbs/06_tune.ipynb #3fef1f02
 def tune(train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
          study: str | Path,  # SQLite file; one per data and settings
          trials: int = 12,  # finished trials wanted, the defaults being the first
          seconds: float | None = None,  # a budget in time as well; results then depend on the machine
-         folds: int = 3,  # parts of the training rows
+         folds: int = 3,  # by which a setting is judged
          seed: int = 0, threads: int = 2, **about: Any  # as PriceModel.fit takes them
          ) -> Found:  # best settings and all trials
     "Search the settings that err least; carries on where the study stands."

@@ -40,7 +40,7 @@ def test_prose_reruns_no_stage(finished, reference):
     assert "'code'" in said and "cell" not in said
     assert {f: h for f, h in finished.hashes().items() if f != "dvc.lock"} == {f: h for f, h in reference.items() if f != "dvc.lock"}
 
-METRICS = {"rows": "in quarantined duplicates train calibration test", "test": "r2 rmse mae mape mdape r2_log", "leaky": "r2",
+METRICS = {"rows": "in quarantined duplicates train test", "test": "r2 rmse mae mape mdape r2_log", "leaky": "r2",
            "interval": "nominal coverage relative_width", "truth": "error_over_best"}
 
 def test_metrics(pair):
