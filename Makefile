@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test soak lab mlflow export check lock clean
+.PHONY: help install repro test soak shape lab mlflow export check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test: $(READY)  ## run every test, long ones as a sample
 
 soak: $(READY)  ## run the long tests in full (kills, fuzz): about two hours
 	@CARPRICE_SOAK=1 pytest tests/test_faults.py
+
+shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (ten to twenty minutes)
+	@carprice shape --pairs 10000000
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter

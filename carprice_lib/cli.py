@@ -7,7 +7,7 @@ __all__ = ['Share', 'STAGES', 'app', 'datasets_app', 'Section', 'Prepare', 'Eda'
            'Stage', 'Params', 'CliError', 'load_params', 'stage_params', 'StageError', 'Progress', 'cause_of_death',
            'watch', 'execute', 'normalise', 'to_html', 'run_stage', 'finish_stage', 'code_of', 'write_code',
            'stage_command', 'code_command', 'results_command', 'results_table', 'main', 'datasets_list', 'datasets_use',
-           'datasets_check', 'market_command']
+           'datasets_check', 'market_command', 'shape_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -412,3 +412,17 @@ def market_command(folder: Annotated[Path, typer.Argument(help="Folder for the P
     from carprice_lib.market import write_market
     write_market(folder, rows=rows, seed=seed)
     print(f"{rows:,} listings in {folder}")
+
+# %% ../nbs/11_cli.ipynb #7733a368
+@app.command("shape")
+def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved model")] = Path("data/model/candidate"),
+                  pairs: Annotated[int, typer.Option(min=1, help="Random pairs of cars")] = 1_000_000,
+                  seed: Annotated[int, typer.Option(min=0, help="Seed")] = 0) -> None:
+    "Count pairs of cars for which the price or its range rises with age, distance or owners."
+    import pandas as pd
+
+    from carprice_lib.model import PriceModel, worse_pairs
+    model, rows, risen = PriceModel.load(folder), pd.read_parquet("data/prepared/test.parquet"), 0
+    for i in range(0, pairs, 250_000): risen += model.rises(*worse_pairs(rows, min(250_000, pairs - i), seed + i))
+    print(f"{risen:,} of {pairs:,} pairs rise")
+    if risen: raise CliError("The model's shape is broken: a worse state must never be worth more.")
