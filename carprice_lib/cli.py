@@ -413,7 +413,7 @@ def market_command(folder: Annotated[Path, typer.Argument(help="Folder for the P
     write_market(folder, rows=rows, seed=seed)
     print(f"{rows:,} listings in {folder}")
 
-# %% ../nbs/11_cli.ipynb #7733a368
+# %% ../nbs/11_cli.ipynb #0578643d
 @app.command("shape")
 def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved model")] = Path("data/model/candidate"),
                   pairs: Annotated[int, typer.Option(min=1, help="Random pairs of cars")] = 1_000_000,
@@ -421,7 +421,8 @@ def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved
     "Count pairs of cars for which the price or its range rises with age, distance or owners."
     import pandas as pd
 
-    from carprice_lib.model import PriceModel, worse_pairs
+    from carprice_lib.features import worse_pairs
+    from carprice_lib.model import PriceModel
     model, rows, risen = PriceModel.load(folder), pd.read_parquet("data/prepared/test.parquet"), 0
     for i in range(0, pairs, 250_000): risen += model.rises(*worse_pairs(rows, min(250_000, pairs - i), seed + i))
     print(f"{risen:,} of {pairs:,} pairs rise")

@@ -24,18 +24,18 @@ from .features import MEAN_NAMES, NEVER_RISES, STATE
 class ModelError(ValueError):
     "A model that cannot be fitted, saved, loaded or asked; its text is one sentence."
 
-# %% ../nbs/03b_ranges.ipynb #05c0a010
+# %% ../nbs/03b_ranges.ipynb #f4cce8d5
 def boost_spread(X: np.ndarray,  # float32 (n, p)
-                 error: np.ndarray,  # out-of-fold errors of log price (n,)
+                 size: np.ndarray,  # size of the out-of-fold error, 1 for the usual one (n,)
                  names: Sequence[str],  # names of the columns (p,)
                  wear: int,  # 1: never shrinks with wear, -1: never grows
-                 seed: int = 0, threads: int = 2) -> xgb.Booster:  # expected size of the error, as trees
+                 seed: int = 0, threads: int = 2) -> xgb.Booster:  # trees, for the log of the expected size; base score 0
     "Trees for the expected size of the error."
     shape = "(" + ",".join(str(wear) if n in NEVER_RISES else "0" for n in names) + ")"
-    options = dict(objective="reg:gamma", tree_method="hist", nthread=threads, seed=seed, eta=0.06, max_depth=4, min_child_weight=20,
+    options = dict(objective="reg:gamma", base_score=1.0, tree_method="hist", nthread=threads, seed=seed, eta=0.06, max_depth=4, min_child_weight=20,
                    subsample=0.7, colsample_bytree=0.4, reg_lambda=5, monotone_constraints=shape)
-    size = np.minimum(np.abs(error), np.quantile(np.abs(error), 0.99)) + 1e-3
-    return xgb.train(options, xgb.DMatrix(X, size, feature_names=list(names), nthread=threads), 150)
+    top = np.minimum(size, np.quantile(size, 0.99)) + 0.01
+    return xgb.train(options, xgb.DMatrix(X, top, feature_names=list(names), nthread=threads), 150)
 
 # %% ../nbs/03b_ranges.ipynb #da074642
 LEAST_FALL = 0.02  # of the log price for each year of age

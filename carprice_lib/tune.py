@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['SPACE', 'Setting', 'Folds', 'Found', 'tune']
 
-# %% ../nbs/06_tune.ipynb #6ae9abf6
+# %% ../nbs/06_tune.ipynb #22b51071
 import hashlib
 import inspect
 import time
@@ -18,7 +18,8 @@ import optuna
 import pandas as pd
 
 from . import features, hedonic, listing, model
-from .model import DEFAULTS, FOLDS, PriceModel, ask
+from .model import FOLDS, PriceModel
+from .trees import DEFAULTS, ask
 
 # %% ../nbs/06_tune.ipynb #44836c1e
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ SPACE = (Setting("rounds", 300, 800), Setting("learning_rate", 0.02, 0.08, log=T
          Setting("min_child_weight", 1, 20, log=True), Setting("subsample", 0.5, 0.9), Setting("colsample", 0.15, 0.5),
          Setting("reg_lambda", 0.5, 10, log=True))
 
-# %% ../nbs/06_tune.ipynb #9c4829d1
+# %% ../nbs/06_tune.ipynb #5ef918a7
 class Folds:
     "Training rows cut into folds, with what the trees learn from fitted once."
     def __init__(self, train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
@@ -53,7 +54,7 @@ class Folds:
         "Mean absolute log error of each fold in turn."
         for f in range(self.folds):
             out = self.begun.fold == f
-            trees = self.model.trees(self.begun, np.flatnonzero(~out), params)
+            trees = self.model.grow(self.begun, np.flatnonzero(~out), params)
             yield float(np.abs(self.begun.y - self.begun.base - ask(trees, self.begun.X))[out].mean())
 
 # %% ../nbs/06_tune.ipynb #2f0892e9
