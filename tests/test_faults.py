@@ -102,7 +102,8 @@ def strike(clone, how, moment):
     if how == "group" and run.poll() is None: os.killpg(run.pid, signal.SIGKILL)
     elif run.poll() is None: run.kill()
     run.wait(30)
-    alive = psutil.wait_procs(family, timeout=15)[1]
+    left = psutil.wait_procs(family, timeout=15)[1]
+    alive = [p for p in left if p.status() != psutil.STATUS_ZOMBIE]  # some machines leave the dead unburied
     for p in alive: p.kill()
     return run.said(), alive
 
