@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test soak shape lab mlflow export check lock clean
+.PHONY: help install repro test soak shape bench lab mlflow export check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,17 @@ soak: $(READY)  ## run the long tests in full (kills, fuzz): about two hours
 shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (ten to twenty minutes)
 	@carprice shape --pairs 10000000
 
+# The peers need an older pandas, so they have an environment of their own, beside their results in build/.
+PEERS := build/peers/.ready
+$(PEERS): nbs/benchmarks/peers.lock $(READY)
+	@echo "installing the peers, AutoGluon among them, into build/peers (some 3 GB)"
+	@test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
+	@uv pip install --quiet --python build/peers/bin/python -r nbs/benchmarks/peers.lock
+	@touch $(PEERS)
+
+bench: $(PEERS)  ## the model beside its peers, and its costs: six hours on two cores (QUICK=1: minutes); a run that is cut off carries on
+	@carprice bench $(if $(QUICK),--quick)
+
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter
 $(HOOKS): $(READY)
@@ -74,4 +85,4 @@ lock: $(READY)  ## pin every dependency anew
 	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove what runs made, but no results and no data
-	@rm -rf build dist .pytest_cache .hypothesis .ruff_cache
+	@rm -rf build/[!bp]* dist .pytest_cache .hypothesis .ruff_cache

@@ -7,7 +7,7 @@ __all__ = ['Share', 'STAGES', 'app', 'datasets_app', 'Section', 'Prepare', 'Eda'
            'Stage', 'Params', 'CliError', 'load_params', 'stage_params', 'StageError', 'Progress', 'cause_of_death',
            'watch', 'execute', 'normalise', 'to_html', 'run_stage', 'finish_stage', 'code_of', 'write_code',
            'stage_command', 'code_command', 'results_command', 'results_table', 'main', 'datasets_list', 'datasets_use',
-           'datasets_check', 'market_command', 'shape_command']
+           'datasets_check', 'market_command', 'shape_command', 'bench_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -427,3 +427,17 @@ def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved
     for i in range(0, pairs, 250_000): risen += model.rises(*worse_pairs(rows, min(250_000, pairs - i), seed + i))
     print(f"{risen:,} of {pairs:,} pairs rise")
     if risen: raise CliError("The model's shape is broken: a worse state must never be worth more.")
+
+# %% ../nbs/11_cli.ipynb #e11b36e8
+@app.command("bench")
+def bench_command(quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
+                  only: Annotated[str, typer.Option(help="One of peers, model; both by default")] = "") -> None:
+    "Run the benchmark's notebooks and write their pages."
+    root, books = Path.cwd(), ("peers", "model")
+    if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {' and '.join(books)}.")
+    for name in [only] if only else books:
+        nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", {"quick": quick}, root, name))
+        page = root / f"reports/benchmark-{name}.html"
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(to_html(nb), encoding="utf-8")
+        print(f"{page.relative_to(root)}")

@@ -191,7 +191,7 @@ def grow(self: PriceModel,
     deep = max(depth(self.about["rows"]) + params["deeper"], 1)
     return boost(begun.X[rows], (begun.y - begun.base)[rows], begun.weight[rows], self.names, params, deep, self.about["seed"], self.about["threads"])
 
-# %% ../nbs/04_model.ipynb #06cc4ac9
+# %% ../nbs/04_model.ipynb #20d1fa8b
 @patch(cls_method=True)
 def fit(cls: PriceModel,
         train: pd.DataFrame,  # training rows (n, ...) with `price`
@@ -217,6 +217,7 @@ def fit(cls: PriceModel,
     self._kinds.clear()
     return self
 
+# %% ../nbs/04_model.ipynb #45e60aa2
 @patch
 def _calibrate(self: PriceModel, begun: Begun, error: np.ndarray, done: np.ndarray) -> list[xgb.Booster]:
     "Learn the spreads, and the scores of all rows with an out-of-fold error, each by spreads learned without it."
