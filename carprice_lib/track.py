@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
-           'pinned', 'register', 'incumbent', 'promote']
+           'pinned', 'register', 'incumbent', 'promote', 'rollback']
 
-# %% ../nbs/08_track.ipynb #25a7b26c
+# %% ../nbs/08_track.ipynb #a4e66f9d
 import json
 import logging
 import os
@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -199,7 +200,7 @@ def _champion(client: Any, name: str) -> Any:
         if e.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"): return None
         raise
 
-# %% ../nbs/08_track.ipynb #1ee597fd
+# %% ../nbs/08_track.ipynb #b1ef6d49
 def incumbent(root: str | Path,  # the project's root
               dataset: str,  # name of the dataset
               content: str  # `model_hash` of the challenger
@@ -212,14 +213,39 @@ def incumbent(root: str | Path,  # the project's root
         before = best.tags.get("replaced", "")
         best = client.get_model_version(name, before) if before else None
     if best is None: return None
+    return _fetched(name, best.version)
+
+def _fetched(name: str, version: str) -> Path:
+    "Folder of plain files of a registered version."
     import mlflow
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{best.version}"))
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}"))
     return next(p.parent for p in folder.glob("data/*/model.json"))
 
-# %% ../nbs/08_track.ipynb #02fb7d3a
+# %% ../nbs/08_track.ipynb #e11f8914
+def _export(model: str | Path,  # folder of plain files
+            home: Path,  # where the champion stands
+            about: dict[str, Any]  # what is said of it
+            ) -> Path:  # `home`
+    "Put a model in the champion's place in one step."
+    fresh, old = home.with_name(f".{home.name}.new"), home.with_name(f".{home.name}.old")
+    for leftover in (fresh, old): shutil.rmtree(leftover, ignore_errors=True)
+    shutil.copytree(model, fresh)
+    (fresh / "promoted.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+    if home.exists(): home.rename(old)
+    fresh.rename(home)
+    shutil.rmtree(old, ignore_errors=True)
+    return home
+
+def _about(version: Any) -> dict[str, Any]:
+    "What the registry knows of a version: its number, hash, day of training and scores."
+    trained = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
+    return dict(version=str(version.version), model_hash=version.tags["model_hash"], trained_at=trained, metrics=json.loads(version.tags.get("metrics", "{}")))
+
+# %% ../nbs/08_track.ipynb #2f2f9641
 def promote(root: str | Path,  # the project's root
             dataset: str,  # name of the dataset
-            folder: str | Path  # the model's folder of plain files
+            folder: str | Path,  # the model's folder of plain files
+            metrics: dict[str, Any] | None = None  # its scores, to be told by the service
             ) -> Path:  # the exported champion, `data/champion/<dataset>`
     "Make a model the champion: register it, export it, move the alias."
     client, _ = open_store(root, dataset)
@@ -227,12 +253,21 @@ def promote(root: str | Path,  # the project's root
     best = _champion(client, name)
     if best is None or str(best.version) != version:
         client.set_model_version_tag(name, version, "replaced", str(best.version) if best is not None else "")
-    home = Path(root) / "data/champion" / dataset
-    fresh, old = home.with_name(f".{dataset}.new"), home.with_name(f".{dataset}.old")
-    for leftover in (fresh, old): shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(folder, fresh)
-    if home.exists(): home.rename(old)
-    fresh.rename(home)
-    shutil.rmtree(old, ignore_errors=True)
+    if metrics: client.set_model_version_tag(name, version, "metrics", json.dumps(metrics))
+    home = _export(folder, Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, version)))
     client.set_registered_model_alias(name, "champion", version)
     return home
+
+# %% ../nbs/08_track.ipynb #d5879e42
+def rollback(root: str | Path,  # the project's root
+             dataset: str  # name of the dataset
+             ) -> str:  # version that is champion again
+    "Restore the champion before this one; raises `TrackError` where there was none."
+    client, _ = open_store(root, dataset)
+    name = f"carprice-{dataset}"
+    best = _champion(client, name)
+    before = best.tags.get("replaced", "") if best is not None else ""
+    if not before: raise TrackError(f"There is no champion before this one for {dataset!r}, so nothing was rolled back.")
+    _export(_fetched(name, before), Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, before)))
+    client.set_registered_model_alias(name, "champion", before)
+    return before
