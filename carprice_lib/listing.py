@@ -180,7 +180,7 @@ def _sentence(error: dict) -> str:
     close = difflib.get_close_matches(str(given), f.categories, 1)
     return f"{name} is {shown}, but must be {allowed}" + (f"; did you mean {close[0]!r}?" if close else ".")
 
-# %% ../nbs/00_listing.ipynb #ec81d285
+# %% ../nbs/00_listing.ipynb #db972d57
 def read_listing(given: dict,  # fields by name, as a person or a program wrote them
                  as_of: str | date | None = None  # when given, also refuse what cannot be true on that day
                  ) -> dict:  # the fields that were given, in canonical types
@@ -188,8 +188,9 @@ def read_listing(given: dict,  # fields by name, as a person or a program wrote 
     try: listing = Listing(**given).model_dump(exclude_none=True)
     except ValidationError as e: raise ListingError(" ".join(_sentence(x) for x in e.errors())) from None
     if as_of is not None:
-        age = age_years(listing["year"], listing.get("listed_on"), as_of)
-        if impossible_km(listing["km_driven"], age)[0]:
-            raise ListingError(f"km_driven is {listing['km_driven']:,.0f}, which is impossible for a car of {age[0]:.0f} years: "
+        day = listing.get("listed_on") or date.fromisoformat(str(as_of)[:10])
+        age = max(day.year + (day.timetuple().tm_yday - 1) / 365.25 - listing["year"], 0.0)  # `age_years` of one car, without pandas
+        if impossible_km(listing["km_driven"], age):
+            raise ListingError(f"km_driven is {listing['km_driven']:,.0f}, which is impossible for a car of {age:.0f} years: "
                                f"at most {KM_A_YEAR:,} km a year, and at least 100 km from the third year on.")
     return listing
