@@ -140,20 +140,28 @@ async def add(self: Log,
     if idle: self._thread.submit(self._flush)
     await future
 
-# %% ../nbs/08a_predictions.ipynb #fbc53eff
+# %% ../nbs/08a_predictions.ipynb #03b3a718
 @patch
 def feedback(self: Log,
              id: str,  # of the prediction
              price: float,  # realised, in the model's currency, above 0
              on: date | str | None = None  # day of the sale
              ) -> None:
-    "Keep the price that a car was sold for; raises `LogError` for a prediction that is not in the log."
+    "Keep the price that a car was sold for; raises KeyError for a prediction that is not in the log."
     row = dict(price=float(price), sold_on=None if on is None else str(on), at=time.time())
     try:
         with self.engine.begin() as db:
-            if db.scalar(sa.select(PREDICTIONS.c.id).where(PREDICTIONS.c.id == id)) is None: raise LogError(f"There is no prediction {id!r} in the log.")
+            if db.scalar(sa.select(PREDICTIONS.c.id).where(PREDICTIONS.c.id == id)) is None: raise KeyError(f"There is no prediction {id!r} in the log.")
             if not db.execute(sa.update(FEEDBACK).where(FEEDBACK.c.id == id).values(row)).rowcount: db.execute(sa.insert(FEEDBACK).values(row | {"id": id}))
     except SQLAlchemyError as e: raise LogError(f"The prediction log did not take the price ({_cause(e)}).") from None
+
+# %% ../nbs/08a_predictions.ipynb #b2d026c5
+@patch
+def check(self: Log) -> None:
+    "Raise `LogError` where the log cannot be read now."
+    try:
+        with self.engine.connect() as db: db.execute(sa.select(_STATE.c.version))
+    except SQLAlchemyError as e: raise LogError(f"The prediction log cannot be read ({_cause(e)}).") from None
 
 # %% ../nbs/08a_predictions.ipynb #31296f70
 def _day(at: float) -> date:

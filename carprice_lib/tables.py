@@ -64,7 +64,7 @@ def _pieces(source: str | Path | IO[bytes], kind: str) -> "Iterator[pd.DataFrame
         said = str(e).splitlines()[0].rstrip(".")
         raise ValueError(f"The file cannot be read as {'CSV' if kind == 'csv' else 'Parquet'} ({said}).") from None
 
-# %% ../nbs/09b_tables.ipynb #4a480837
+# %% ../nbs/09b_tables.ipynb #320f9f17
 def _listings(piece: "pd.DataFrame") -> list[dict[str, Any]]:
     "Rows of a table as listings: empty cells are left out, and numbers are plain."
     import pandas as pd
@@ -72,6 +72,11 @@ def _listings(piece: "pd.DataFrame") -> list[dict[str, Any]]:
     if missing: raise ValueError(f"The file has no column {missing[0]!r}; needed are {', '.join(f.name for f in FIELDS.values() if f.required)}.")
     rows = piece[[f for f in FIELDS if f in piece]].to_dict("records")
     return [{k: v.date() if isinstance(v, pd.Timestamp) else v for k, v in row.items() if not pd.isna(v) and v != ""} for row in rows]
+
+def _free(column: str, taken: frozenset[str]) -> str:
+    "Another name for a column of the file that an added one would hide."
+    while column in ADDED or column in taken: column = f"given_{column}"
+    return column
 
 def priced_pieces(service: Service,
                   source: str | Path | IO[bytes],  # file of listings
@@ -86,7 +91,7 @@ def priced_pieces(service: Service,
     for piece in _pieces(source, kind):
         priced = pd.DataFrame(price_rows(service, _listings(piece), level, log), index=piece.index, columns=ADDED)
         types = dict.fromkeys(("price", "low", "high", "level"), "float64") | {"abstained": "boolean", "note": "str", "error": "str"}
-        own = piece.rename(columns={c: f"given_{c}" for c in ADDED if c in piece})
+        own = piece.rename(columns=lambda c, taken=frozenset(piece): _free(c, taken) if c in ADDED else c)
         done += len(piece)
         tell(done)
         yield pd.concat([own, priced.astype(types)], axis=1)
