@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['FONTS', 'CSS', 'LOOK', 'FORM', 'MORE', 'EXAMPLES', 'FROM_EXAMPLE', 'worth', 'sorry', 'alike', 'about', 'listing_of',
-           'link_of', 'valued', 'Page', 'make_page']
+           'plain', 'link_of', 'valued', 'Page', 'make_page']
 
-# %% ../nbs/09g_page.ipynb #7d391039
+# %% ../nbs/09g_page.ipynb #0b3251ef
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from html import escape
@@ -22,32 +23,33 @@ from .predictions import Log
 from .ranges import ModelError
 from .service import Service, record
 from .tables import kind_of, priced_pieces
-from .words import LANGUAGES, money, number, percent, say
+from .words import LANGUAGES, money, number, percent, remark, say
 from .words import choices as named
 
-# %% ../nbs/09g_page.ipynb #81896cfd
+# %% ../nbs/09g_page.ipynb #8d71060c
 FONTS = ["system-ui", "sans-serif"]
 CSS = """
 .worth { font-size: 2.6rem; font-weight: 700; line-height: 1.1; margin: 0 }
 .worth small { font-size: 1.1rem; font-weight: 400; display: block; margin-top: .4rem }
 .deal { display: inline-block; padding: .2rem .8rem; border-radius: 1rem; border: 2px solid #4c72b0; font-weight: 600 }
 .sorry { border-left: 4px solid #e76f51; padding: .6rem 1rem; font-weight: 600 }
+.wide { overflow-x: auto }
 .like { width: 100%; border-collapse: collapse } .like td, .like th { padding: .3rem .5rem; text-align: left; border-bottom: 1px solid #8884 }
 footer { display: none !important }
 """
 LOOK: dict[str, Any] = dict(theme=gr.themes.Soft(font=FONTS, font_mono=["ui-monospace", "monospace"]), css=CSS, footer_links=[],
                             head='<meta name="viewport" content="width=device-width, initial-scale=1">')
 
-# %% ../nbs/09g_page.ipynb #27312511
+# %% ../nbs/09g_page.ipynb #19193e2c
 def worth(answer: Mapping[str, Any],  # from `Service.answer`
           language: str = "en"  # en or fr
           ) -> str:  # HTML
     "The price, its range and how sure it is."
     currency, share = answer["currency"], percent(language, answer["level"])
     low, high = (money(language, answer[k], currency) for k in ("low", "high"))
-    notes = "".join(f"<li>{escape(n[:1].upper() + n[1:])}</li>" for n in answer["notes"])
+    notes = "".join(f"<li>{escape(remark(language, n))}</li>" for n in answer["notes"])
     notes = f"<ul>{notes}</ul>" if notes else ""
-    if answer["abstained"]: return f'<div role="status" class="sorry">{escape(say(language, "abstained", why=answer["reason"]))}</div>{notes}'
+    if answer["abstained"]: return f'<div role="status" class="sorry">{escape(say(language, "abstained", why=remark(language, answer["reason"])))}</div>{notes}'
     deal = answer["deal"]
     label = deal and say(language, "deal", asked=money(language, deal["asked"], currency), label=say(language, deal["label"]))
     return (f'<div role="status"><p class="worth">{money(language, answer["price"], currency)}<small>'
@@ -59,7 +61,7 @@ def sorry(why: str,  # one sentence
     "What went wrong, where a screen reader says it at once."
     return f'<div role="alert" class="sorry">{escape(say(language, "refused", why=why))}</div>'
 
-# %% ../nbs/09g_page.ipynb #29a1e998
+# %% ../nbs/09g_page.ipynb #7e6523d2
 def alike(why: Mapping[str, Any],  # from `Service.explain`
           language: str = "en"  # en or fr
           ) -> str:  # HTML
@@ -71,7 +73,7 @@ def alike(why: Mapping[str, Any],  # from `Service.explain`
         cells = (escape(name), f"{c['year']:.0f}", number(language, c["km_driven"]), money(language, c["price"], why["currency"], True))
         return "".join(f"<td>{cell}</td>" for cell in (*cells, money(language, c["adjusted"], why["currency"])))
     rows = "".join(f"<tr>{row(c)}</tr>" for c in why["comparables"])
-    return f"<h3>{say(language, 'like')}</h3><table class='like'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+    return f"<h3>{say(language, 'like')}</h3><div class='wide'><table class='like'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 def about(service: Service,
           language: str = "en"  # en or fr
@@ -85,7 +87,7 @@ def about(service: Service,
         lines.append(say(language, "accuracy", level=percent(language, known["level"]), **told))
     return "\n\n".join([*lines, say(language, "weak")])
 
-# %% ../nbs/09g_page.ipynb #3c1b1d50
+# %% ../nbs/09g_page.ipynb #058d9cc6
 FORM = ("brand", "model", "variant", "year", "km_driven", "fuel", "transmission", "owner")
 MORE = ("engine_cc", "power_kw", "consumption_l_100km", "seats", "seller_type", "listed_on")
 
@@ -96,8 +98,14 @@ def listing_of(values: Mapping[str, Any],  # of the form, by field
     given = {f: v for f, v in values.items() if v not in (None, "")}
     for f in FIELDS.values():
         if f.required and f.name not in given: raise ListingError(say(language, "missing", field=say(language, f.name)))
-        if f.kind == "integer" and isinstance(given.get(f.name), float) and given[f.name].is_integer(): given[f.name] = int(given[f.name])
+        if f.numeric and f.name in given: given[f.name] = plain(given[f.name])
     return given
+
+def plain(text: Any  # as a person writes a number: 45 000, 45,000 or 45000
+          ) -> Any:  # without what parts thousands; what is no number stays as it is
+    "A number without what parts its thousands."
+    found = re.sub(r"(?<=\d)[\s,.'](?=\d{3}(\D|$))", "", str(text).strip())
+    return re.sub(r"[\s\u202f]*(km|€|£|₹|\$)$", "", found)
 
 def link_of(listing: Mapping[str, Any],  # from `listing_of`
             language: str = "en",  # en or fr
@@ -125,7 +133,7 @@ def valued(service: Service,
     years = f"<h3>{say(language, 'years')}</h3>{ageing(service.depreciation(listing), answer['currency'], language)}"
     return worth(answer, language), drivers, place, years, link
 
-# %% ../nbs/09g_page.ipynb #c63f6369
+# %% ../nbs/09g_page.ipynb #d25deda6
 class Page:
     "The page's parts, by name."
     def __init__(self, service: Service, log: Log):
@@ -137,22 +145,22 @@ class Page:
         "The form's part for one field of the schema."
         f, label = FIELDS[name], say(language, name)
         if name == "brand": return gr.Dropdown(list(self.makes), label=label, allow_custom_value=True, value=None)
-        if name == "model": return gr.Dropdown([], label=label, allow_custom_value=True, value=None)
+        every = sorted({m for models in self.makes.values() for m in models})
+        if name == "model": return gr.Dropdown(every, label=label, allow_custom_value=True, value=None)
         if f.categories: return gr.Dropdown(named(language, name), label=label, value=f.categories[0] if f.required else None)
-        if f.numeric: return gr.Number(label=label, precision=0 if f.kind == "integer" else None, value=None)
         return gr.Textbox(label=label, max_lines=1)
 
-EXAMPLES = [["Toyota", "Corolla", 2018, 45000, "Petrol", "Manual", "First Owner"], ["Volkswagen", "Golf", 2015, 110000, "Diesel", "Manual", "Second Owner"],
-            ["Tesla", "Model 3", 2021, 60000, "Electric", "Automatic", "First Owner"]]
+EXAMPLES = [["Toyota", "Corolla", "2018", "45000", "Petrol", "Manual", "First Owner"], ["Volkswagen", "Golf", "2015", "110000", "Diesel", "Manual", "Second Owner"],
+            ["Tesla", "Model 3", "2021", "60000", "Electric", "Automatic", "First Owner"]]
 FROM_EXAMPLE = ("brand", "model", "year", "km_driven", "fuel", "transmission", "owner")
 
-# %% ../nbs/09g_page.ipynb #290c1019
+# %% ../nbs/09g_page.ipynb #70d8e043
 def _one_car(page: Page) -> None:
     "The tab for one car: form at the left, answer at the right; one below the other on a phone."
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             for name in FORM: page.fields[name] = page.field(name)
-            page.asked = gr.Number(label=say("en", "asked"), value=None)
+            page.asked = gr.Textbox(label=say("en", "asked"), max_lines=1)
             page.level = gr.Radio([("80%", 0.8), ("90%", 0.9), ("95%", 0.95)], value=0.9, label=say("en", "level"))
             with gr.Accordion(say("en", "more"), open=False) as page.more:
                 for name in MORE: page.fields[name] = page.field(name)
@@ -173,11 +181,14 @@ def _many_cars(page: Page) -> None:
     page.price_file = gr.Button(say("en", "price_file"), variant="primary", elem_id="price_file")
     page.summary, page.out = gr.HTML(elem_id="summary"), gr.File(label=say("en", "priced"), interactive=False, elem_id="priced")
 
-# %% ../nbs/09g_page.ipynb #2daf6103
+# %% ../nbs/09g_page.ipynb #83220003
 def _read(page: Page, values: tuple, language: str) -> tuple[dict[str, Any], float | None, float]:
     "Listing, price asked and level from the form's values."
     *fields, asked, level = values
-    return listing_of(dict(zip(page.fields, fields)), language), asked, level
+    listing = listing_of(dict(zip(page.fields, fields)), language)
+    try: price = float(plain(asked)) if asked else None
+    except ValueError: raise ListingError(say(language, "no_price", given=asked[:40])) from None
+    return listing, price, level
 
 def _on_value(page: Page) -> Any:
     "What the button does."
@@ -185,9 +196,10 @@ def _on_value(page: Page) -> Any:
         try:
             listing, asked, level = _read(page, values, language)
             shown = valued(page.service, page.log, listing, level, asked, language)
-        except (ListingError, ModelError) as e: return sorry(str(e), language), "", "", "", "", gr.Group(visible=False), gr.skip(), gr.skip(), ""
+        except (ListingError, ModelError) as e:
+            return sorry(str(e), language), "", "", "", "", gr.Group(visible=False), gr.skip(), gr.skip(), ""
         price, drivers, place, years, link = shown
-        return price, drivers, place, years, link, gr.Group(visible=bool(drivers)), listing["km_driven"], listing["year"], price
+        return price, drivers, place, years, link, gr.Group(visible=bool(drivers)), float(listing["km_driven"]), int(listing["year"]), ""
     return value
 
 def _on_whatif(page: Page) -> Any:
@@ -195,7 +207,8 @@ def _on_whatif(page: Page) -> Any:
     def whatif(language: str, km: float, year: float, *values: Any) -> str:
         try:
             listing, asked, level = _read(page, values, language)
-            return worth(page.service.answer(listing | dict(km_driven=km, year=int(year)), level, asked or None), language)
+            answer = page.service.answer(listing | dict(km_driven=km, year=int(year)), level)
+            return f"<h3>{say(language, 'whatif')}</h3>{worth(answer | dict(notes=[]), language)}"
         except (ListingError, ModelError) as e: return sorry(str(e), language)
     return whatif
 
@@ -217,7 +230,7 @@ def _on_file(page: Page) -> Any:
         yield f'<div role="status"><p><b>{done}</b></p>{picture}</div>', str(out)
     return price
 
-# %% ../nbs/09g_page.ipynb #62013406
+# %% ../nbs/09g_page.ipynb #d8a89b5f
 def _on_language(page: Page) -> Any:
     "Every label in another language; what was filled in stays."
     def switch(language: str) -> list:
@@ -237,20 +250,20 @@ def _from_link(page: Page) -> Any:
         given = dict(request.query_params)
         def read(name: str) -> Any:
             if name not in given: return gr.skip()
-            try: return float(given[name]) if name in ("asked", "level") or FIELDS[name].numeric else given[name][:200]
-            except ValueError: return gr.skip()
+            if name != "level": return given[name][:200]
+            return float(given[name]) if given[name] in ("0.8", "0.9", "0.95") else gr.skip()
         language = given.get("lang") if given.get("lang") in LANGUAGES else gr.skip()
         return [language, *(read(n) for n in (*page.fields, "asked", "level"))]
     return load
 
-# %% ../nbs/09g_page.ipynb #708604b9
+# %% ../nbs/09g_page.ipynb #e3f3bb4f
 def _wire(page: Page) -> None:
     "Who listens to whom."
     form, quiet = [*page.fields.values(), page.asked, page.level], dict(api_visibility="private", show_progress="hidden")
     shown = [page.price, page.drivers, page.place, page.years, page.link, page.what, page.km, page.year, page.then]
     value = dict(fn=_on_value(page), inputs=[page.language, *form], outputs=shown, api_visibility="private", show_progress="minimal")
     page.fields["brand"].change(lambda make: gr.Dropdown(choices=page.makes.get(make, [])), page.fields["brand"], page.fields["model"], **quiet)
-    page.go.click(**value)
+    page.go.click(**value, scroll_to_output=True)
     for name in ("year", "km_driven"): page.fields[name].submit(**value)
     for slider in (page.km, page.year):
         slider.change(_on_whatif(page), [page.language, page.km, page.year, *form], page.then, trigger_mode="always_last", **quiet)
