@@ -133,7 +133,7 @@ def valued(service: Service,
     years = f"<h3>{say(language, 'years')}</h3>{ageing(service.depreciation(listing), answer['currency'], language)}"
     return worth(answer, language), drivers, place, years, link
 
-# %% ../nbs/09g_page.ipynb #d25deda6
+# %% ../nbs/09g_page.ipynb #52cf21a7
 class Page:
     "The page's parts, by name."
     def __init__(self, service: Service, log: Log):
@@ -150,7 +150,8 @@ class Page:
         if f.categories: return gr.Dropdown(named(language, name), label=label, value=f.categories[0] if f.required else None)
         return gr.Textbox(label=label, max_lines=1)
 
-EXAMPLES = [["Toyota", "Corolla", "2018", "45000", "Petrol", "Manual", "First Owner"], ["Volkswagen", "Golf", "2015", "110000", "Diesel", "Manual", "Second Owner"],
+EXAMPLES = [["Toyota", "Corolla", "2018", "45000", "Petrol", "Manual", "First Owner"],
+            ["Volkswagen", "Golf", "2015", "110000", "Diesel", "Manual", "Second Owner"],
             ["Tesla", "Model 3", "2021", "60000", "Electric", "Automatic", "First Owner"]]
 FROM_EXAMPLE = ("brand", "model", "year", "km_driven", "fuel", "transmission", "owner")
 
@@ -256,7 +257,7 @@ def _from_link(page: Page) -> Any:
         return [language, *(read(n) for n in (*page.fields, "asked", "level"))]
     return load
 
-# %% ../nbs/09g_page.ipynb #e3f3bb4f
+# %% ../nbs/09g_page.ipynb #809fb93f
 def _wire(page: Page) -> None:
     "Who listens to whom."
     form, quiet = [*page.fields.values(), page.asked, page.level], dict(api_visibility="private", show_progress="hidden")
@@ -266,7 +267,7 @@ def _wire(page: Page) -> None:
     page.go.click(**value, scroll_to_output=True)
     for name in ("year", "km_driven"): page.fields[name].submit(**value)
     for slider in (page.km, page.year):
-        slider.change(_on_whatif(page), [page.language, page.km, page.year, *form], page.then, trigger_mode="always_last", **quiet)
+        slider.input(_on_whatif(page), [page.language, page.km, page.year, *form], page.then, trigger_mode="always_last", **quiet)
     page.price_file.click(_on_file(page), [page.file, page.language], [page.summary, page.out], api_visibility="private")
     texts = [*page.fields.values(), page.asked, page.level, page.more, page.km, page.year, page.file, page.out, *page.tabs, page.go, page.price_file]
     page.language.change(_on_language(page), page.language, [*texts, page.head, page.card], **quiet).then(

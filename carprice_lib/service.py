@@ -5,6 +5,14 @@
 # %% auto #0
 __all__ = ['ServiceError', 'champion_folder', 'Champion', 'Service', 'record']
 
+# %% ../nbs/09a_service.ipynb #bda43f95
+import sys
+
+if not {"xgboost", "sklearn"} & set(sys.modules):
+    sys.modules["sklearn"] = None  # XGBoost would import it, a second long, for classes that nothing here uses
+    import xgboost  # noqa: F401
+    del sys.modules["sklearn"]
+
 # %% ../nbs/09a_service.ipynb #dcb0a010
 import difflib
 import json
