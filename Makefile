@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro test soak shape bench lab mlflow export check lock clean
+.PHONY: help install repro serve test soak shape bench lab mlflow export check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,11 +37,14 @@ repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, ca
 	@dvc repro
 	@carprice results
 
+serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
+	@carprice serve
+
 test: $(READY)  ## run every test, long ones as a sample
 	@pytest
 
-soak: $(READY)  ## run the long tests in full (kills, fuzz): about two hours
-	@CARPRICE_SOAK=1 pytest tests/test_faults.py
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): some hours
+	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_api.py
 
 shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (ten to twenty minutes)
 	@carprice shape --pairs 10000000

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_data", "test_pipeline", "test_faults", "test_readme"]
+ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_page", "test_data", "test_pipeline", "test_faults", "test_readme"]
 
 
 def pytest_collection_modifyitems(items):
@@ -147,7 +147,7 @@ class Clone:
     def hashes(self):
         "SHA-256 of everything that a pipeline run wrote, by path."
         files = [p for folder in ("reports", "data/code", "data/prepared", "data/model", "data/champion", "data/monitor")
-                 for p in (self.path / folder).rglob("*") if p.is_file()]
+                 for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json"]
         return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
 
     def small(self):
@@ -198,6 +198,22 @@ def beforehand(request, clones):
     begun = [m.beforehand(clones) for m in dict.fromkeys(i.module for i in request.session.items) if hasattr(m, "beforehand")]
     yield
     for pool in begun: pool.shutdown(wait=False, cancel_futures=True)
+
+
+COROLLA = {"brand": "Toyota", "model": "Corolla", "year": 2018, "km_driven": 45000, "fuel": "Petrol", "transmission": "Manual", "owner": "First Owner"}
+
+
+@pytest.fixture(scope="session")
+def champion(tmp_path_factory):
+    "Folder of a small model of the demo market, with its reasons."
+    from carprice_lib.explain import Reasons
+    from carprice_lib.market import simulate
+    from carprice_lib.model import PriceModel
+    cars = simulate(rows=2000, seed=1, dirt=0)[0]
+    model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
+    folder = model.save(tmp_path_factory.mktemp("champion"))
+    Reasons.fit(model, cars).save(folder)
+    return folder
 
 
 @pytest.fixture
