@@ -86,5 +86,6 @@ def test_a_file(visit, tmp_path):
 
 def test_every_control_has_a_name(visit):
     unnamed = visit.evaluate("""() => [...document.querySelectorAll('input:not([type=file]), textarea, button')].filter(e => e.offsetParent
-        && !(e.labels?.length || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.innerText.trim() || e.title)).map(e => e.outerHTML.slice(0, 120))""")
+        && !(e.labels?.length || e.getAttribute('aria-label') || e.getAttribute('aria-labelledby') || e.innerText.trim() || e.title))
+        .map(e => e.outerHTML.slice(0, 120))""")
     assert not unnamed
