@@ -31,6 +31,7 @@ def _make_page(service: Service, log: Log) -> FastAPI:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import gradio as gr
+
     from carprice_lib.page import LOOK, make_page
     return gr.mount_gradio_app(FastAPI(openapi_url=None), make_page(service, log), path="/", mcp_server=os.environ.get("CARPRICE_MCP") == "1", **LOOK)
 
@@ -41,7 +42,15 @@ async def _open_page(app: FastAPI, stack: AsyncExitStack) -> None:
     app.router.routes = [r for r in app.router.routes if getattr(r, "name", "") != "not_yet"]
     app.mount("/", page)
 
-# %% ../nbs/10_app.ipynb #9b9cbb6e
+# %% ../nbs/10_app.ipynb #4ab31f8b
+async def _rotate(log: Log, folder: Path, seconds: float = 3600.0) -> None:
+    "Move full days to Parquet for as long as the service runs."
+    while log.engine.dialect.name == "sqlite":
+        try: await asyncio.to_thread(log.rotate, folder)
+        except Exception as e: print(f"carprice: the prediction log was not rotated ({type(e).__name__}: {e}); it is tried again in an hour.", flush=True)
+        await asyncio.sleep(seconds)
+
+# %% ../nbs/10_app.ipynb #ff3e7805
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     "From the first request to the last: the page is opened beside, the log closed at the end."
@@ -54,8 +63,10 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
                 except Exception as e: print(f"carprice: the page cannot be shown ({type(e).__name__}: {e}); the API goes on.", flush=True)
                 await done.wait()
         task = asyncio.create_task(page()) if app.state.with_page else None
+        rotating = asyncio.create_task(_rotate(app.state.api.log, app.state.parquet))
         yield
         done.set()
+        rotating.cancel()
         if task: await task
         stack.callback(app.state.api.log.close)
 
@@ -65,7 +76,7 @@ def make_app(root: str | Path = ".",  # the project's root
     "API, page and report in one app; raises `ServiceError` where there is no model."
     service, log = Service(champion_folder(root)), Log(log_url(root))
     app = make_api(service, log)
-    app.state.with_page, app.router.lifespan_context = page, _life
+    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, Path(root).resolve() / "data/log", _life
     report = Path(root).resolve() / "reports/index.html"
 
     async def the_report(request: Request) -> Response:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['VERSION', 'PREDICTIONS', 'FEEDBACK', 'COLUMNS', 'LogError', 'log_url', 'new_id', 'Log', 'history', 'realised']
 
-# %% ../nbs/08a_predictions.ipynb #6bdebae5
+# %% ../nbs/08a_predictions.ipynb #bad54e7c
 import asyncio
 import json
 import os
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from fastcore.basics import patch
+from filelock import FileLock, Timeout
 from sqlalchemy.exc import SQLAlchemyError
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def check(self: Log) -> None:
         with self.engine.connect() as db: db.execute(sa.select(_STATE.c.version))
     except SQLAlchemyError as e: raise LogError(f"The prediction log cannot be read ({_cause(e)}).") from None
 
-# %% ../nbs/08a_predictions.ipynb #31296f70
+# %% ../nbs/08a_predictions.ipynb #42f5a0e8
 def _day(at: float) -> date:
     "Day of a moment, in UTC."
     return datetime.fromtimestamp(at, UTC).date()
@@ -177,14 +178,21 @@ def rotate(self: Log,
            folder: str | Path,  # of the Parquet files
            before: date | None = None  # move days before this one; today by default
            ) -> list[Path]:  # files written
-    "Move full days to Parquet files, one a day."
+    "Move full days to Parquet files, one a day; where another process is at it, nothing is done."
     Path(folder).mkdir(parents=True, exist_ok=True)
-    written, end = [], _midnight(before or _day(time.time()))
+    try:
+        with FileLock(Path(folder) / ".rotate.lock", timeout=0): return self._rotate(Path(folder), _midnight(before or _day(time.time())))
+    except Timeout: return []
+
+@patch
+def _rotate(self: Log, folder: Path, end: float) -> list[Path]:
+    "Move the days before a moment, the oldest first."
+    written = []
     with self.engine.connect() as db: oldest = db.scalar(sa.select(sa.func.min(PREDICTIONS.c.at)).where(PREDICTIONS.c.at < end))
     while oldest is not None:
         start = _midnight(_day(oldest))
         until = _midnight(_day(oldest) + timedelta(days=1))
-        written.append(self._move(Path(folder) / f"predictions-{_day(oldest)}.parquet", start, until))
+        written.append(self._move(folder / f"predictions-{_day(oldest)}.parquet", start, until))
         with self.engine.connect() as db: oldest = db.scalar(sa.select(sa.func.min(PREDICTIONS.c.at)).where(PREDICTIONS.c.at.between(until, end - 1e-6)))
     return written
 

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
+ROOT = Path(__file__).resolve().parent.parent
 KILLS, RELOADS, HOSTILE = (200, 50, 100_000) if SOAK else (4, 5, 400)
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,11 @@ def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")
     clone.refuses("carprice predict --brand Toyota", "make repro")
+
+def test_serving_imports_no_laboratory(clones):
+    said = clones(fill=False).run("python -c 'import sys, carprice_lib.api, carprice_lib.app, carprice_lib.page; "
+                                  "print(*{\"optuna\", \"evidently\", \"papermill\", \"dvc\", \"mlflow\"} & set(sys.modules))'", PYTHONPATH=ROOT)
+    assert not said.strip()
 
 def test_keys_close_everything(clones, champion):
     clone, port = clones(fill=False), free_port()
