@@ -13,7 +13,7 @@ if not {"xgboost", "sklearn"} & set(sys.modules):
     import xgboost  # noqa: F401
     del sys.modules["sklearn"]
 
-# %% ../nbs/09a_service.ipynb #dcb0a010
+# %% ../nbs/09a_service.ipynb #3145b0ea
 import difflib
 import json
 import os
@@ -26,7 +26,7 @@ from typing import Any
 from fastcore.basics import patch
 
 from .explain import LABELS, Reasons, deal, depreciation
-from .listing import FIELDS, read_listing
+from .listing import FIELDS, ListingError, read_listing
 from .model import PriceModel, model_hash
 from .predictions import new_id
 from .ranges import ModelError
@@ -90,7 +90,14 @@ def reload(self: Service,
     self.champion = fresh
     return fresh.version
 
-# %% ../nbs/09a_service.ipynb #4d2387eb
+# %% ../nbs/09a_service.ipynb #7d0210c1
+def _read(champion: Champion, given: Mapping[str, Any]) -> dict[str, Any]:
+    "A checked listing; a day centuries away would age a car to nothing."
+    listing = read_listing(dict(given), champion.model.about["as_of"])
+    day, years = listing.get("listed_on"), FIELDS["year"]
+    if day and not years.low <= day.year <= years.high: raise ListingError(f"listed_on is {day}, but must be in a year from {years.low:g} to {years.high:g}.")
+    return listing
+
 def _near(given: str, known: list[str]) -> str:
     "A known name that the given one may have meant, empty where none is near."
     plain = " ".join(given.lower().split())
@@ -106,7 +113,7 @@ def _suggest(champion: Champion, listing: Mapping[str, Any]) -> dict[str, str]:
     near["model"] = _near(listing["model"], champion.models.get(make, []))
     return {f: name for f, name in near.items() if name}
 
-# %% ../nbs/09a_service.ipynb #952ba2ad
+# %% ../nbs/09a_service.ipynb #050d147f
 @patch
 def answer(self: Service,
            given: Mapping[str, Any],  # fields of a listing
@@ -116,7 +123,7 @@ def answer(self: Service,
     "What a car is worth; raises `ListingError` for a bad listing, `ModelError` for a bad level or price."
     champion, begun = self.champion, time.perf_counter()
     about = champion.model.about
-    listing = read_listing(dict(given), about["as_of"])
+    listing = _read(champion, given)
     if level is not None and not 0.5 <= level <= 0.99: raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes, near = list(value.why), _suggest(champion, listing) if value.why else {}
@@ -128,7 +135,7 @@ def answer(self: Service,
                 deal=label and dict(asked=asked, label=label.label, why=label.why, edges=dict(zip(LABELS, (round(e, 2) for e in label.edges)))),
                 ms=round((time.perf_counter() - begun) * 1000, 3))
 
-# %% ../nbs/09a_service.ipynb #f050dcdf
+# %% ../nbs/09a_service.ipynb #076cbccc
 @patch
 def explain(self: Service,
             given: Mapping[str, Any],  # fields of a listing
@@ -136,7 +143,7 @@ def explain(self: Service,
             ) -> dict[str, Any]:  # price, base, drivers by field, comparables, currency and model
     "Where a price comes from; raises `ListingError`."
     champion = self.champion
-    listing = read_listing(dict(given), champion.model.about["as_of"])
+    listing = _read(champion, given)
     drivers = champion.reasons.drivers(listing)
     return dict(price=drivers.price, base=drivers.base, drivers=drivers.amounts, comparables=[_plain(c) for c in champion.reasons.comparables(listing, count)],
                 currency=champion.model.about["currency"], model=champion.version)
@@ -153,7 +160,7 @@ def depreciation(self: Service,
                  ) -> list[dict[str, float]]:  # as `explain.depreciation`, today first
     "What the car will be worth as it ages; raises `ListingError` and `ModelError`."
     if not 1 <= years <= 20: raise ModelError(f"The years to look ahead are {years}, but must be a whole number from 1 to 20.")
-    listing = read_listing(dict(given), self.champion.model.about["as_of"])
+    listing = _read(self.champion, given)
     return [{k: round(v, 2) for k, v in year.items()} for year in depreciation(self.champion.model, listing, years, km_per_year)]
 
 # %% ../nbs/09a_service.ipynb #c43f3c71
