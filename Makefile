@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve test soak shape bench lab mlflow export check lock clean
+.PHONY: help install repro serve space test soak shape bench lab mlflow export check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, ca
 
 serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
 	@carprice serve
+
+space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted model
+	@carprice space
 
 test: $(READY)  ## run every test, long ones as a sample
 	@pytest

@@ -8,7 +8,7 @@ __all__ = ['Share', 'STAGES', 'app', 'datasets_app', 'FIELD_OPTIONS', 'Section',
            'cause_of_death', 'watch', 'execute', 'normalise', 'to_html', 'run_stage', 'finish_stage', 'code_of',
            'write_code', 'stage_command', 'code_command', 'results_command', 'results_table', 'main', 'datasets_list',
            'datasets_use', 'datasets_check', 'with_listing', 'predict_command', 'answer_table', 'explain_command',
-           'serve_command', 'rollback_command', 'market_command', 'shape_command', 'bench_command']
+           'serve_command', 'space_command', 'rollback_command', 'market_command', 'shape_command', 'bench_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -448,7 +448,7 @@ def answer_table(said: dict[str, Any]  # from `Service.answer`
     if said["deal"]: lines.append(("asked", f"{money(said['deal']['asked'])}: {said['deal']['label'] or 'no label'}"))
     return "\n".join(f"{k:<8}{v}" for k, v in [*lines, *(("note", n) for n in said["notes"]), ("model", said["model"])])
 
-# %% ../nbs/11_cli.ipynb #80c7ccd1
+# %% ../nbs/11_cli.ipynb #638b19a0
 def _price_file(file: Path, out: Path | None, level: float | None) -> None:
     "Price a file into another, which appears when it is whole."
     from carprice_lib.service import Service, champion_folder
@@ -483,6 +483,12 @@ def serve_command(host: Annotated[str, typer.Option(help="Address to listen on")
     "Serve the page and the API until interrupted."
     from carprice_lib.app import serve
     serve(host, port, Path.cwd(), page)
+
+@app.command("space")
+def space_command(out: Annotated[Path, typer.Argument(help="Folder to fill; emptied first")] = Path("build/space")) -> None:
+    "Fill a folder with all that a Hugging Face Space of the promoted model needs."
+    from carprice_lib.space import fill_space
+    print(f"{fill_space(Path.cwd(), out)}: push it to a Space of yours, or try it with `python app.py` there")
 
 @app.command("rollback")
 def rollback_command() -> None:
