@@ -448,7 +448,7 @@ def answer_table(said: dict[str, Any]  # from `Service.answer`
     if said["deal"]: lines.append(("asked", f"{money(said['deal']['asked'])}: {said['deal']['label'] or 'no label'}"))
     return "\n".join(f"{k:<8}{v}" for k, v in [*lines, *(("note", n) for n in said["notes"]), ("model", said["model"])])
 
-# %% ../nbs/11_cli.ipynb #638b19a0
+# %% ../nbs/11_cli.ipynb #13f78b50
 def _price_file(file: Path, out: Path | None, level: float | None) -> None:
     "Price a file into another, which appears when it is whole."
     from carprice_lib.service import Service, champion_folder
@@ -464,6 +464,7 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
     finally: draft.unlink(missing_ok=True)
     print(f"\n{out}")
 
+# %% ../nbs/11_cli.ipynb #7727a17a
 @app.command("explain")
 @with_listing
 def explain_command(*, listing: dict[str, str], as_json: Annotated[bool, typer.Option("--json", help="For machines")] = False) -> None:
@@ -476,6 +477,7 @@ def explain_command(*, listing: dict[str, str], as_json: Annotated[bool, typer.O
     for c in why["comparables"]:
         print(f"{' '.join(str(c[f]) for f in ('brand', 'model', 'variant', 'year') if f in c):<44}{c['km_driven']:>10,.0f} km{c['price']:>12,.0f}")
 
+# %% ../nbs/11_cli.ipynb #0b501d41
 @app.command("serve")
 def serve_command(host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
                   port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on")] = 7860,
