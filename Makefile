@@ -60,8 +60,8 @@ $(PEERS): nbs/benchmarks/peers.lock $(READY)
 	@uv pip install --quiet --python build/peers/bin/python -r nbs/benchmarks/peers.lock
 	@touch $(PEERS)
 
-bench: $(PEERS)  ## the model beside its peers, and its costs: six hours on two cores (QUICK=1: minutes); a run that is cut off carries on
-	@carprice bench $(if $(QUICK),--quick)
+bench: $(PEERS)  ## the model beside its peers, and its costs: six hours on two cores (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
+	@carprice bench $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter
