@@ -127,6 +127,7 @@ def answer(self: Service,
     if level is not None and not 0.5 <= level <= 0.99: raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes, near = list(value.why), _suggest(champion, listing) if value.why else {}
+    if notes and notes[0].startswith("this trim") and not listing.get("variant"): notes[0] = "the trim is not given, so the range is wider"
     notes += [f"did you mean {name}?" for name in near.values()]
     if "listed_on" not in listing: notes.append(f"the age is counted for {about['as_of']}, the day of the newest listings known")
     label = None if asked is None else deal(champion.model, listing, asked)
