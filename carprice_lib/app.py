@@ -50,6 +50,18 @@ async def _rotate(log: Log, folder: Path, seconds: float = 3600.0) -> None:
         except Exception as e: print(f"carprice: the prediction log was not rotated ({type(e).__name__}: {e}); it is tried again in an hour.", flush=True)
         await asyncio.sleep(seconds)
 
+# %% ../nbs/10_app.ipynb #cbe2cee7
+async def _follow(service: Service, seconds: float = 1.0) -> None:
+    "Take over what is promoted for as long as the service runs."
+    told = ""
+    while True:
+        await asyncio.sleep(seconds)
+        try: version, why = await asyncio.to_thread(service.follow), ""
+        except Exception as e: version, why = "", f"the promoted model is not taken ({e}); {service.champion.version} stays"
+        if said := why or (version and f"model {version} is in service"):
+            if said != told: print(f"carprice: {said}", flush=True)
+        told = why
+
 # %% ../nbs/10_app.ipynb #ff3e7805
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
@@ -64,9 +76,11 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
                 await done.wait()
         task = asyncio.create_task(page()) if app.state.with_page else None
         rotating = asyncio.create_task(_rotate(app.state.api.log, app.state.parquet))
+        following = asyncio.create_task(_follow(app.state.api.service))
         yield
         done.set()
         rotating.cancel()
+        following.cancel()
         if task: await task
         stack.callback(app.state.api.log.close)
 

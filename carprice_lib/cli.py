@@ -8,7 +8,8 @@ __all__ = ['Share', 'STAGES', 'app', 'datasets_app', 'FIELD_OPTIONS', 'Section',
            'cause_of_death', 'watch', 'execute', 'normalise', 'to_html', 'run_stage', 'finish_stage', 'code_of',
            'write_code', 'stage_command', 'code_command', 'results_command', 'results_table', 'main', 'datasets_list',
            'datasets_use', 'datasets_check', 'with_listing', 'predict_command', 'answer_table', 'explain_command',
-           'serve_command', 'space_command', 'rollback_command', 'market_command', 'shape_command', 'bench_command']
+           'serve_command', 'space_command', 'rollback_command', 'retrain_command', 'market_command', 'shape_command',
+           'bench_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -494,10 +495,19 @@ def space_command(out: Annotated[Path, typer.Argument(help="Folder to fill; empt
 
 @app.command("rollback")
 def rollback_command() -> None:
-    "Make the champion before this one the champion again; a running service takes it with POST /admin/reload."
+    "Make the champion before this one the champion again; a running service follows within seconds."
     from carprice_lib import track
     dataset = load_params(Path.cwd()).dataset
     print(f"{dataset}: version {track.rollback(Path.cwd(), dataset)} is champion again")
+
+# %% ../nbs/11_cli.ipynb #528d61a3
+@app.command("retrain")
+def retrain_command(files: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files of new listings")] = None) -> None:
+    "Train on new listings and on the sales of the prediction log; the gate decides, a running service follows."
+    from carprice_lib.retrain import retrain
+    dataset = load_params(Path.cwd()).dataset
+    came = retrain([f.resolve() for f in files or []], dataset, Path.cwd())
+    print(f"{dataset}: version {came.version} is {'' if came.promoted else 'still '}champion. {came.reason}")
 
 # %% ../nbs/11_cli.ipynb #69a330c2
 @app.command("market")

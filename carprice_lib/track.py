@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
-           'pinned', 'register', 'incumbent', 'promote', 'rollback']
+           'pinned', 'register', 'incumbent', 'promote', 'model_hashes', 'rollback']
 
 # %% ../nbs/08_track.ipynb #a4e66f9d
 import json
@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
+from filelock import FileLock
 
 from .listing import FIELDS
 
@@ -242,12 +243,22 @@ def _about(version: Any) -> dict[str, Any]:
     return dict(version=str(version.version), model_hash=version.tags["model_hash"], trained_at=trained, metrics=json.loads(version.tags.get("metrics", "{}")))
 
 # %% ../nbs/08_track.ipynb #2f2f9641
+def _moving(root: str | Path, dataset: str) -> FileLock:
+    "Held by whoever moves the champion, so that a rollback and a promotion wait for each other."
+    home = Path(root) / "data/champion"
+    home.mkdir(parents=True, exist_ok=True)
+    return FileLock(home / f".{dataset}.lock")
+
 def promote(root: str | Path,  # the project's root
             dataset: str,  # name of the dataset
             folder: str | Path,  # the model's folder of plain files
             metrics: dict[str, Any] | None = None  # its scores, to be told by the service
             ) -> Path:  # the exported champion, `data/champion/<dataset>`
     "Make a model the champion: register it, export it, move the alias."
+    with _moving(root, dataset): return _promote(root, dataset, folder, metrics)
+
+def _promote(root: str | Path, dataset: str, folder: str | Path, metrics: dict[str, Any] | None) -> Path:
+    "Register, export, move the alias."
     client, _ = open_store(root, dataset)
     name, version = f"carprice-{dataset}", register(root, dataset, folder)
     best = _champion(client, name)
@@ -257,6 +268,14 @@ def promote(root: str | Path,  # the project's root
     home = _export(folder, Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, version)))
     client.set_registered_model_alias(name, "champion", version)
     return home
+
+# %% ../nbs/08_track.ipynb #3578048d
+def model_hashes(root: str | Path,  # the project's root
+                 dataset: str  # name of the dataset
+                 ) -> set[str]:  # `model_hash` of each registered version
+    "All models of a dataset."
+    client, _ = open_store(root, dataset)
+    return {v.tags["model_hash"] for v in client.search_model_versions(f"name='carprice-{dataset}'") if "model_hash" in v.tags}
 
 # %% ../nbs/08_track.ipynb #d5879e42
 def rollback(root: str | Path,  # the project's root
@@ -268,6 +287,7 @@ def rollback(root: str | Path,  # the project's root
     best = _champion(client, name)
     before = best.tags.get("replaced", "") if best is not None else ""
     if not before: raise TrackError(f"There is no champion before this one for {dataset!r}, so nothing was rolled back.")
-    _export(_fetched(name, before), Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, before)))
-    client.set_registered_model_alias(name, "champion", before)
+    with _moving(root, dataset):
+        _export(_fetched(name, before), Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, before)))
+        client.set_registered_model_alias(name, "champion", before)
     return before
