@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -242,19 +243,31 @@ def _about(version: Any) -> dict[str, Any]:
     return dict(version=str(version.version), model_hash=version.tags["model_hash"], trained_at=trained, metrics=json.loads(version.tags.get("metrics", "{}")))
 
 # %% ../nbs/08_track.ipynb #2f2f9641
+def _gathered(folder: str | Path, beside: Sequence[str | Path], draft: Path) -> Path:
+    "The model, in a folder with the files that go with it and their checksums."
+    if not beside: return Path(folder)
+    from carprice_lib.model import write_sums
+    whole = Path(shutil.copytree(folder, draft / "model"))
+    for file in beside: shutil.copyfile(file, whole / Path(file).name)
+    write_sums(whole, [Path(file).name for file in beside], "beside-checksums.json")
+    return whole
+
 def promote(root: str | Path,  # the project's root
             dataset: str,  # name of the dataset
             folder: str | Path,  # the model's folder of plain files
-            metrics: dict[str, Any] | None = None  # its scores, to be told by the service
+            metrics: dict[str, Any] | None = None,  # its scores, to be told by the service
+            beside: Sequence[str | Path] = ()  # files that go with it, such as its answers on the test rows
             ) -> Path:  # the exported champion, `data/champion/<dataset>`
     "Make a model the champion: register it, export it, move the alias."
     client, _ = open_store(root, dataset)
-    name, version = f"carprice-{dataset}", register(root, dataset, folder)
-    best = _champion(client, name)
-    if best is None or str(best.version) != version:
-        client.set_model_version_tag(name, version, "replaced", str(best.version) if best is not None else "")
-    if metrics: client.set_model_version_tag(name, version, "metrics", json.dumps(metrics))
-    home = _export(folder, Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, version)))
+    with tempfile.TemporaryDirectory(prefix="carprice-") as draft:
+        whole = _gathered(folder, beside, Path(draft))
+        name, version = f"carprice-{dataset}", register(root, dataset, whole)
+        best = _champion(client, name)
+        if best is None or str(best.version) != version:
+            client.set_model_version_tag(name, version, "replaced", str(best.version) if best is not None else "")
+        if metrics: client.set_model_version_tag(name, version, "metrics", json.dumps(metrics))
+        home = _export(whole, Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, version)))
     client.set_registered_model_alias(name, "champion", version)
     return home
 
