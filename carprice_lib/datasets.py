@@ -486,9 +486,8 @@ def _joined(raw: pd.DataFrame, source: Source, added: pd.DataFrame | None) -> tu
     if added is None: return raw, mapped, source
     late = map_columns(added, canonical(source))
     newest = pd.to_datetime(late["listed_on"], errors="coerce").max()
-    if newest > pd.Timestamp(source.as_of):
-        mapped, late = (df.assign(listed_on=df["listed_on"].fillna(pd.Timestamp(source.as_of))) for df in (mapped, late))
-        source = source.model_copy(update=dict(as_of=str(newest.date())))
+    mapped, late = (df.assign(listed_on=df["listed_on"].fillna(pd.Timestamp(source.as_of))) for df in (mapped, late))
+    if newest > pd.Timestamp(source.as_of): source = source.model_copy(update=dict(as_of=str(newest.date())))
     return *(pd.concat(pair, ignore_index=True) for pair in ((raw, added), (mapped, late))), source
 
 # %% ../nbs/02_datasets.ipynb #1c594d5d

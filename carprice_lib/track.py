@@ -270,6 +270,7 @@ def promote(root: str | Path,  # the project's root
     with _moving(root, dataset), tempfile.TemporaryDirectory(prefix="carprice-") as draft:
         whole = _gathered(folder, beside, Path(draft))
         name, version = f"carprice-{dataset}", register(root, dataset, whole)
+        for file in beside: client.log_artifact(client.get_model_version(name, version).run_id, str(file), "beside")
         best = _champion(client, name)
         if best is None or str(best.version) != version:
             client.set_model_version_tag(name, version, "replaced", str(best.version) if best is not None else "")
@@ -296,7 +297,14 @@ def rollback(root: str | Path,  # the project's root
     best = _champion(client, name)
     before = best.tags.get("replaced", "") if best is not None else ""
     if not before: raise TrackError(f"There is no champion before this one for {dataset!r}, so nothing was rolled back.")
-    with _moving(root, dataset):
-        _export(_fetched(name, before), Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, before)))
+    with _moving(root, dataset), tempfile.TemporaryDirectory(prefix="carprice-") as draft:
+        version = client.get_model_version(name, before)
+        whole = _gathered(_fetched(name, before), _beside(client, version.run_id, draft), Path(draft))
+        _export(whole, Path(root) / "data/champion" / dataset, _about(version))
         client.set_registered_model_alias(name, "champion", before)
     return before
+
+def _beside(client: Any, run_id: str, draft: str | Path) -> list[Path]:
+    "Files that went with a version when it was promoted, fetched to a folder."
+    if not client.list_artifacts(run_id, "beside"): return []
+    return sorted(Path(client.download_artifacts(run_id, "beside", str(draft))).iterdir())
