@@ -85,7 +85,7 @@ def take_file(path: str | Path,  # CSV or Parquet
               root: str | Path  # the project's root
               ) -> Taken:
     "Listings of a file; raises `DatasetError` and `RetrainError`."
-    source, raw = load_source(name, root), read_table(path)
+    raw, source = read_table(path), load_source(name, root)
     return _taken(Path(path).name, raw, _entry_for(raw, name, source, Path(path).name), source)
 
 # %% ../nbs/10c_retrain.ipynb #e773aeff

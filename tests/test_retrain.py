@@ -81,10 +81,10 @@ def drifted(pair, clones):
     "A clone whose log has sales of a market that rose by a tenth, and what its watcher says."
     clone = copy(pair[0], clones)
     address, process = serve(clone)
-    sell(address, moved(400, 1.1, 5))
+    sell(address, moved(560, 1.1, 5))
     clone.said, clone.version = clone.run("carprice monitor"), httpx.get(f"{address}/model").json()["version"]
     end(process, 15)
-    moved(30, 1.1, 6).to_csv(clone.path / "june.csv", index=False)
+    moved(40, 1.1, 6).to_csv(clone.path / "june.csv", index=False)
     return clone
 
 @pytest.fixture(scope="module")
@@ -127,19 +127,19 @@ def killed(clone, how):
 
 def spoilt(clone):
     "Retrain on listings whose prices have slipped by some rows; returns what was said and the champion before and after."
-    cars, champion = moved(300, 1.1, 8), [(clone.path / "data/champion/demo/promoted.json").read_bytes()]
+    cars, champion = moved(400, 1.1, 8), [(clone.path / "data/champion/demo/promoted.json").read_bytes()]
     cars.assign(price=cars["price"].sample(frac=1, random_state=0).to_numpy()).to_csv(clone.path / "slipped.csv", index=False)
     said = clone.run("carprice retrain slipped.csv", seconds=900)
     return said, [*champion, (clone.path / "data/champion/demo/promoted.json").read_bytes()]
 
 def test_the_circle(drifted, retrained):
     assert "opened" in drifted.said, drifted.said
-    assert "sales: 400 rows" in retrained.told and "june.csv: 30 rows" in retrained.told
+    assert "sales: 560 rows" in retrained.told and "june.csv: 40 rows" in retrained.told
     assert "demo: version 2 is champion. The challenger is better on the" in retrained.told, retrained.told[-2000:]
     assert not retrained.asked.failed() and len(retrained.asked.said) > 100
     assert list(dict.fromkeys(model for _, model in retrained.asked.said)) == [drifted.version, retrained.version]
     before, rows = (c.read("data/prepared/summary.json")["rows"] for c in (drifted, retrained))
-    assert rows["in"] == before["in"] + 430 == sum(n for k, n in rows.items() if k != "in")
+    assert rows["in"] == before["in"] + 600 == sum(n for k, n in rows.items() if k != "in")
     sell(retrained.address, moved(400, 1.1, 7))
     assert "closed" in (said := retrained.run("carprice monitor")), said
     with Asking(retrained.address) as asked:
@@ -164,7 +164,7 @@ def test_two_at_once(drifted, clones):
     clone = copy(drifted, clones)
     first = clone.start("exec carprice retrain june.csv")
     until = time.monotonic() + 90
-    while "june.csv: 30 rows" not in first.said() and time.monotonic() < until: time.sleep(0.1)
+    while "june.csv: 40 rows" not in first.said() and time.monotonic() < until: time.sleep(0.1)
     said = clone.refuses("carprice retrain june.csv", "Another retraining of this project is running")
     assert len(said.strip().splitlines()) == 1 and first.poll() is None
     end(first)
