@@ -58,10 +58,9 @@ def needed(said: str  # by `carprice monitor --json`
 def make_circle() -> Any:  # a Prefect flow of `root` and `always`
     "The flow; needs Prefect."
     from prefect import flow, task
-    def step(name: str, run: Any, wait: float) -> Any: return task(run, name=name, retries=3, retry_delay_seconds=wait, log_prints=True)
-    watch, learn, look = step("monitor", carprice, 30), step("retrain", carprice, 60), step("service", served, 5)
+    def step(name: str, run: Any, again: int, wait: float) -> Any: return task(run, name=name, retries=again, retry_delay_seconds=wait, log_prints=True)
+    watch, learn, look = step("monitor", carprice, 3, 30), step("retrain", carprice, 3, 60), step("service", served, 12, 5)
 
-    @flow(name="carprice", log_prints=True)
     def circle(root: str, always: bool = False) -> str:
         "Watch; retrain where an alert asks for it, or always; see that the service follows."
         open_ = needed(watch(root, "monitor", "--json"))
@@ -69,7 +68,8 @@ def make_circle() -> Any:  # a Prefect flow of `root` and `always`
         said = learn(root, "retrain").splitlines()[-1]
         if address := os.environ.get("CARPRICE_SERVICE_URL"): look(root, address)
         return said
-    return circle
+    circle.__qualname__ = "circle"  # where a scheduled run, which is a process of its own, looks for it
+    return flow(name="carprice", log_prints=True)(circle)
 
 def __getattr__(name: str) -> Any:
     "`circle`, made when Prefect asks for it."
