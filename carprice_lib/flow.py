@@ -48,7 +48,7 @@ def served(root: str | Path,  # the project's root
     return version
 
 # %% ../nbs/10d_flow.ipynb #1d64b1b3
-MENDED = ("drift", "mape", "bias", "coverage", "categories", "range", "abstained", "error")  # rules whose alerts a new model can close
+MENDED = ("drift", "missing", "unknown", "abstained", "unlike", "estimate", "bias", "mape", "coverage")  # rules whose alerts a new model can close
 
 def needed(said: str  # by `carprice monitor --json`
            ) -> list[str]:  # names of the alerts that ask for a new model
