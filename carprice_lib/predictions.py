@@ -12,8 +12,9 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,6 +165,28 @@ def check(self: Log) -> None:
         with self.engine.connect() as db: db.execute(sa.select(_STATE.c.version))
     except SQLAlchemyError as e: raise LogError(f"The prediction log cannot be read ({_cause(e)}).") from None
 
+# %% ../nbs/08a_predictions.ipynb #4d1a90fe
+@patch
+def tables(self: Log,
+           meta: sa.MetaData  # of the tables
+           ) -> None:
+    "Make tables where they are missing; raises `LogError`."
+    for again in (True, True, False):
+        try: return meta.create_all(self.engine)
+        except SQLAlchemyError as e:  # another process may make them at the same moment
+            if not again: raise LogError(f"The prediction log does not take new tables ({_cause(e)}).") from None
+
+@patch
+@contextmanager
+def begin(self: Log,
+          meta: sa.MetaData | None = None  # tables to make where they are missing
+          ) -> Iterator[sa.Connection]:
+    "One transaction; raises `LogError` where the database does not take it."
+    if meta is not None: self.tables(meta)
+    try:
+        with self.engine.begin() as db: yield db
+    except SQLAlchemyError as e: raise LogError(f"The prediction log did not do it ({_cause(e)}).") from None
+
 # %% ../nbs/08a_predictions.ipynb #42f5a0e8
 def _day(at: float) -> date:
     "Day of a moment, in UTC."
@@ -235,8 +258,9 @@ def history(log: Log,
 def realised(log: Log,
              folder: str | Path,  # of the Parquet files
              **window: Any  # since, until and last, as in `history`
-             ) -> "pd.DataFrame":  # `COLUMNS`, with realised and sold_on
+             ) -> "pd.DataFrame":  # `COLUMNS`, with realised, sold_on and told, the moment when the price was
     "Predictions whose price realised is known."
     import pandas as pd
-    with log.engine.connect() as db: said = pd.read_sql(sa.select(FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on), db)
+    prices = sa.select(FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on, FEEDBACK.c.at.label("told"))
+    with log.engine.connect() as db: said = pd.read_sql(prices, db)
     return history(log, folder, **window).merge(said, on="id")

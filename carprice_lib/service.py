@@ -85,10 +85,24 @@ def reload(self: Service,
            folder: str | Path | None = None  # the same place by default
            ) -> str:  # version now in service
     "Take the model that a folder holds now; raises `ModelError` and keeps the old one where it is bad."
-    fresh = Champion(folder or self.champion.folder)
+    folder = Path(folder or self.champion.folder)
+    before, fresh = model_hash(folder), Champion(folder)
+    if {before, fresh.promoted.get("model_hash", fresh.hash)} != {fresh.hash}: raise ModelError("The model was replaced while it was read: ask once more.")
     fresh.model.value({"brand": "?", "model": "?", "year": 2018, "km_driven": 1e4, "fuel": "Petrol", "transmission": "Manual"})
+    if (folder / "reasons.json").exists(): _ = fresh.reasons
     self.champion = fresh
     return fresh.version
+
+# %% ../nbs/09a_service.ipynb #4599e13e
+@patch
+def follow(self: Service) -> str:  # version newly in service, empty where there is none
+    "Take the folder's model where another was promoted; raises `ModelError` and keeps the old one where it is bad."
+    folder = self.champion.folder
+    try: told = json.loads((folder / "promoted.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError): return ""  # none, or in the middle of a change
+    if told != self.champion.promoted: return self.reload()
+    if (folder / "reasons.json").exists(): _ = self.champion.reasons
+    return ""
 
 # %% ../nbs/09a_service.ipynb #7d0210c1
 def _read(champion: Champion, given: Mapping[str, Any]) -> dict[str, Any]:

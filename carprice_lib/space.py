@@ -67,7 +67,7 @@ def fill_space(root: Path,  # the project's root
     champion, needed = Champion(model), requirements(root / "settings.ini")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    shutil.copytree(model, out / "model")
+    shutil.copytree(model, out / "model", ignore=shutil.ignore_patterns("predictions.parquet", "beside-checksums.json"))
     shutil.copytree(library, out / "carprice_lib", ignore=shutil.ignore_patterns("__pycache__"))
     gradio = next(r.split("==")[1] for r in needed if r.startswith("gradio"))
     files = {"README.md": card(champion, gradio), "app.py": APP, "requirements.txt": "".join(f"{r}  # {NEEDED[n]}\n" for n, r in zip(NEEDED, needed))}

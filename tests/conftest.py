@@ -21,7 +21,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_page", "test_space",
-         "test_data", "test_pipeline", "test_faults", "test_readme"]
+         "test_data", "test_pipeline", "test_faults", "test_retrain", "test_flow", "test_readme"]
 
 
 def pytest_collection_modifyitems(items):
@@ -148,7 +148,7 @@ class Clone:
     def hashes(self):
         "SHA-256 of everything that a pipeline run wrote, by path."
         files = [p for folder in ("reports", "data/code", "data/prepared", "data/model", "data/champion", "data/monitor")
-                 for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json"]
+                 for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json" and p.suffix != ".lock"]
         return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
 
     def small(self):
