@@ -280,7 +280,7 @@ def test_the_laboratory_is_what_the_lock_says():
     [(_, rest)] = [(word, rest) for word, rest in stages(DEPLOY / "Dockerfile.training")["builder"] if word == "RUN" and "requirements.lock -e" in rest]
     command = re.sub(r"--mount=\S+ ", "", rest).replace("/srv/venv", sys.prefix)
     said = subprocess.run(f"{BIN}/{command} --dry-run", shell=True, cwd=ROOT, capture_output=True, text=True, check=True).stderr
-    assert {line.split("==")[0][3:] for line in said.splitlines() if line[:2] in (" +", " -", " ~")} <= {"carprice"}, said
+    assert set(re.findall(r"^ [-+~] ([\w.-]+)", said, flags=re.M)) <= {"carprice"}, said
 
 def test_render_serves_the_image_of_the_api(api, postgres, monkeypatch):
     from carprice_lib.predictions import log_url
