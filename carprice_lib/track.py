@@ -95,15 +95,19 @@ def numbers(result: Any,  # a stage's result as JSON gives it
     return {prefix: float(result)}
 
 # %% ../nbs/08_track.ipynb #6cf74087
+def _commit(root: str | Path) -> str:
+    "Commit of a checkout; where git has none, as in an image, what `CARPRICE_COMMIT` says."
+    git = shutil.which("git") and subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True)
+    return git.stdout.strip() if git and git.returncode == 0 else os.environ.get("CARPRICE_COMMIT") or "none"
+
 def run_tags(root: str | Path,  # the project's root
              stage: str,  # name of the stage
              dataset: str  # name of the dataset
              ) -> dict[str, str]:  # tags by name
     "What a run is of: stage, dataset, git commit (`none` before the first), data hash."
-    git = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True)
     summary = Path(root) / "data/prepared/summary.json"
     data_hash = json.loads(summary.read_text(encoding="utf-8")).get("data_hash", "none") if summary.exists() else "none"
-    return {"stage": stage, "dataset": dataset, "git_commit": git.stdout.strip() if git.returncode == 0 else "none", "data_hash": data_hash}
+    return {"stage": stage, "dataset": dataset, "git_commit": _commit(root), "data_hash": data_hash}
 
 # %% ../nbs/08_track.ipynb #91a769fe
 def _metrics(values: dict[str, float]) -> list:
