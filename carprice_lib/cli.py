@@ -527,10 +527,10 @@ def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved
 # %% ../nbs/11_cli.ipynb #e11b36e8
 @app.command("bench")
 def bench_command(quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
-                  only: Annotated[str, typer.Option(help="One of peers, model; both by default")] = "") -> None:
+                  only: Annotated[str, typer.Option(help="One of peers, model, serving; all by default")] = "") -> None:
     "Run the benchmark's notebooks and write their pages."
-    root, books = Path.cwd(), ("peers", "model")
-    if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {' and '.join(books)}.")
+    root, books = Path.cwd(), ("peers", "model", "serving")
+    if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
     for name in [only] if only else books:
         nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", {"quick": quick}, root, name))
         page = root / f"reports/benchmark-{name}.html"
