@@ -113,10 +113,19 @@ def _says(*more: int, body: type[BaseModel] | None = None, others: dict[str, dic
     "What a route's description says: statuses, body and query, for a route that reads them itself."
     extra: dict[str, Any] = {}
     if body:
-        schemas = {"application/json": body.model_json_schema()} | (others or {})
+        schemas = {"application/json": _whole(body.model_json_schema())} | (others or {})
         extra["requestBody"] = {"required": True, "content": {kind: {"schema": schema} for kind, schema in schemas.items()}}
     if query: extra["parameters"] = [dict(name=n, required=False, **{"in": "query"}, schema=s) for n, s in query.items()]
     return dict(responses={s: dict(model=Problem, description=SAID[s]) for s in (400, 401, 429, *more)}, openapi_extra=extra, **of)
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    "A schema without references into itself, which would lead nowhere in a larger description."
+    parts = schema.pop("$defs", {})
+    def put(node: Any) -> Any:
+        if isinstance(node, list): return [put(n) for n in node]
+        if not isinstance(node, dict): return node
+        return put(parts[node["$ref"].rpartition("/")[2]]) if "$ref" in node else {k: put(v) for k, v in node.items()}
+    return put(schema)
 
 LEVEL = {"type": "number", "minimum": 0.5, "maximum": 0.99, "description": "nominal coverage of the range"}
 ASKED = {"type": "number", "exclusiveMinimum": 0, "maximum": 1e12, "description": "price asked, for a deal label"}
