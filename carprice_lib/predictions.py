@@ -9,6 +9,7 @@ __all__ = ['VERSION', 'PREDICTIONS', 'FEEDBACK', 'COLUMNS', 'LogError', 'log_url
 import asyncio
 import json
 import os
+import re
 import secrets
 import threading
 import time
@@ -33,7 +34,7 @@ class LogError(RuntimeError):
 def log_url(root: str | Path = "."  # the project's root
             ) -> str:  # address, as SQLAlchemy takes it
     "`CARPRICE_LOG_URL` where it is set, else a SQLite file under `data/log`."
-    if given := os.environ.get("CARPRICE_LOG_URL"): return given.replace("postgresql://", "postgresql+psycopg://", 1)
+    if given := os.environ.get("CARPRICE_LOG_URL"): return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
     return f"sqlite:///{Path(root).resolve() / 'data/log/predictions.db'}"
 
 # %% ../nbs/08a_predictions.ipynb #3f25de5d
@@ -67,7 +68,7 @@ def _tuned(connection: Any, _: Any) -> None:
 
 def _engine(url: str) -> sa.Engine:
     "An engine for the log's database, its folder made where it is missing."
-    try: engine = sa.create_engine(url)
+    try: engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite:"))  # a database that was restarted is asked anew
     except (SQLAlchemyError, ImportError): raise LogError("CARPRICE_LOG_URL is no address of a database; allowed are sqlite:/// and postgresql://.") from None
     if engine.dialect.name == "sqlite":
         if engine.url.database: Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
