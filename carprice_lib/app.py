@@ -7,6 +7,7 @@ __all__ = ['WAIT', 'make_app', 'serve']
 
 # %% ../nbs/10_app.ipynb #c130efc2
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -101,9 +102,9 @@ def make_app(root: str | Path = ".",  # the project's root
              page: bool = True  # with the Gradio page?
              ) -> FastAPI:
     "API, page and report in one app; raises `ServiceError` where there is no model."
-    service, log = Service(champion_folder(root)), Log(log_url(root))
+    service, log = Service(champion_folder(root)), Log(log_url(root), Path(root).resolve() / "data/log")
     app = make_api(service, log)
-    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, Path(root).resolve() / "data/log", _life
+    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, log.days, _life
     report = Path(root).resolve() / "reports/index.html"
 
     async def the_report(request: Request) -> Response:
@@ -119,7 +120,8 @@ def make_app(root: str | Path = ".",  # the project's root
 def __getattr__(name: str) -> Any:
     "`app`, made when it is first asked for."
     if name != "app": raise AttributeError(name)
-    globals()["app"] = made = make_app()
+    try: globals()["app"] = made = make_app()
+    except (ValueError, RuntimeError) as e: sys.exit(f"carprice: {e}")
     speak_json()
     return made
 
@@ -133,5 +135,7 @@ def serve(host: str = "127.0.0.1",  # address to listen on
     app = make_app(root, page)
     if sys.stdout.isatty(): print(f"carprice: model {app.state.api.service.champion.version} at http://{host}:{port} (API at /docs)", flush=True)
     speak_json()
+    gc.freeze()  # what is loaded now stays: the collector need not look through it while requests wait
     logger.info("serving", model=app.state.api.service.champion.version, address=f"http://{host}:{port}")
-    uvicorn.run(app, host=host, port=port, log_config=None, log_level="warning", access_log=False)
+    uvicorn.run(app, host=host, port=port, log_config=None, log_level="warning", access_log=False,
+                timeout_graceful_shutdown=5)  # an open page waits for ever

@@ -537,11 +537,11 @@ def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved
 # %% ../nbs/11_cli.ipynb #e11b36e8
 @app.command("bench")
 def bench_command(quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
-                  only: Annotated[str, typer.Option(help="One of peers, model, watching; all by default")] = "",
+                  only: Annotated[str, typer.Option(help="One of peers, model, serving, watching; all by default")] = "",
                   hours: Annotated[float, typer.Option(help="Begin no further fit of the peers after so many", min=0)] = 24.0) -> None:
     "Run the benchmark's notebooks and write their pages."
-    root, books = Path.cwd(), ("peers", "model", "watching")
-    if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {' and '.join(books)}.")
+    root, books = Path.cwd(), ("peers", "model", "serving", "watching")
+    if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
     for name in [only] if only else books:
         given = {"quick": quick} | ({"hours": hours} if name == "peers" else {})
         nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", given, root, name))

@@ -331,10 +331,10 @@ def _tools(page: Page) -> tuple:
             owner: First Owner, Second Owner, Third Owner, Fourth & Above Owner or Test Drive Car; empty where unknown
             asked: price asked, 0 where there is none
         """
-        given = dict(brand=brand, model=model, year=year, km_driven=km_driven, fuel=fuel, transmission=transmission)
-        try: answer = page.service.answer(given | ({"owner": owner} if owner else {}), None, asked or None)
+        given = dict(brand=brand, model=model, year=year, km_driven=km_driven, fuel=fuel, transmission=transmission) | ({"owner": owner} if owner else {})
+        try: answer = page.service.answer(given, None, asked or None)
         except (ListingError, ModelError) as e: raise gr.Error(str(e)) from None
-        page.log.write([record(answer, given, "page")])
+        page.log.write([record(answer, given, "mcp")])
         return answer
 
     def depreciation(brand: str, model: str, year: int, km_driven: float, fuel: str, transmission: str, years: int = 5) -> list:

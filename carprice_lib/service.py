@@ -197,7 +197,7 @@ def about(self: Service) -> dict[str, Any]:  # version, hash, dataset, rows, as_
 # %% ../nbs/09a_service.ipynb #6bf9d423
 def record(answer: Mapping[str, Any],  # from `Service.answer`
            listing: Mapping[str, Any],  # as it was given
-           source: str,  # api, batch or page
+           source: str,  # api, batch, page or mcp
            request: str = ""  # id of the request
            ) -> dict[str, Any]:  # a row of the prediction log
     "An answer as the prediction log keeps it; fields that no listing has are left out."
