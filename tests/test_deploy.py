@@ -130,7 +130,8 @@ def privileges(program: Path) -> list[str]:
     if not ROOTED: return []
     words = [shutil.which("setpriv"), f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
     plain = [*words, "--inh-caps=-all", "--bounding-set=-all"]
-    if subprocess.run([*plain, program, "-c", ""], capture_output=True).returncode == 0: return plain
+    tried = [*plain, "/bin/sh", "-c", 'exec "$0" -c ""', program]  # by a shell, since setpriv itself may do more until it has begun a command
+    if subprocess.run(tried, capture_output=True).returncode == 0: return plain
     return [*words, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
 
 def start(self: Image, words: list[str], places: dict[str, str] = {}, **env: str) -> subprocess.Popen:
