@@ -43,7 +43,7 @@ def fit_usage(age: np.ndarray, km: np.ndarray, fuel: np.ndarray,  # years, km, t
     left = pd.Series(y - np.interp(age, ages, heights)).groupby(pd.Series(fuel, dtype=object)).agg(["mean", "size"])
     return Usage(ages, heights, left.loc[left["size"] >= least, "mean"].to_dict())
 
-# %% ../nbs/08d_expected.ipynb #da62f0b8
+# %% ../nbs/08d_expected.ipynb #f434704e
 @dataclass
 class ErrorModel:
     "Expected size of the error of a price."
@@ -64,7 +64,7 @@ class ErrorModel:
     def unlike(self, X: np.ndarray  # figures of rows (n, p)
                ) -> np.ndarray:  # (n,)
         "Which rows are beyond what it learned from?"
-        return ((X < self.low) | (X > self.high)).any(axis=1)
+        return np.asarray(((X < self.low) | (X > self.high)).any(axis=1))
 
 # %% ../nbs/08d_expected.ipynb #9312caa1
 def fit_errors(X: np.ndarray,  # figures of rows that the price model never saw (n, p)

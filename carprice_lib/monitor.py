@@ -251,12 +251,13 @@ def _of_answers(old: np.ndarray, new: np.ndarray) -> Iterator[Question]:
         seen = f"{name}: the middle is {read(np.median(new[:, i])):{form}} and was {read(np.median(old[:, i])):{form}} on the held-out rows"
         yield Question("drift", name, partial(distribution, np.sort(old[:, i]), new[:, i]), seen)
 
-# %% ../nbs/09_monitor.ipynb #3cd89c0e
+# %% ../nbs/09_monitor.ipynb #0b449182
 _TIMES = "{0.value:.2f} times the held-out error, where the limit and chance reach {0.limit:.2f}"
 
 def _unlike(reference: Reference, old: np.ndarray, new: np.ndarray, watch: Watch) -> Question:
     "Are too many rows beyond what the size of the error was learned from?"
-    rows = [int(n) for x in (new, old) for n in (reference.errors.unlike(x).sum(), len(x))]
+    hits = [int(reference.errors.unlike(x).sum()) for x in (new, old)]
+    rows = hits[0], len(new), hits[1], len(old)
     margin = max(watch.unlike - rows[2] / rows[3], 0.0)
     seen = f"beyond what errors are known of were {rows[2] / rows[3]:.1%} of the held-out rows"
     return Question("unlike", "", partial(excess, *rows, margin=margin), seen, _SHARE)
@@ -294,14 +295,14 @@ def accuracy(reference: Reference,
     held = dict(coverage=float(kept.mean()), coverage_low=float(sure.low), coverage_high=float(sure.high))
     return dict(rows=n, nominal=float(rows["level"].mean())) | held | means | ends | was
 
-# %% ../nbs/09_monitor.ipynb #c4dde16a
+# %% ../nbs/09_monitor.ipynb #9d3e2bfe
 def _of_prices(reference: Reference, seen: pd.DataFrame, realised: pd.Series, watch: Watch) -> Iterator[Question]:
     "Are the prices still right?"
     told = accuracy(reference, seen, realised)
     if told["rows"] < LEAST / 2: return
     rows, price = _priced(seen, realised)
     error, weight = log_error(price, rows)
-    def span(name, form):
+    def span(name: str, form: str) -> str:
         ends = " to ".join(f"{told[name + end]:{form}}" for end in ("_low", "_high"))
         return f"{told[name]:{form}} ({ends}), {told['held_' + name]:{form}} on the held-out rows"
     bias = partial(mean_shift, reference.error, error, margin=watch.bias, weights=(reference.weight, weight))
