@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_page", "test_space",
+ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space",
          "test_data", "test_pipeline", "test_faults", "test_readme"]
 
 
