@@ -34,16 +34,19 @@ from .rounds import Answers, Plan, Watcher, moment
 from .service import Champion, ServiceError, champion_folder
 from .words import money
 
-# %% ../nbs/10b_dashboard.ipynb #f09c8954
+# %% ../nbs/10b_dashboard.ipynb #5fde5b79
 WINDOWS = {"24 hours": (1, 900), "7 days": (7, 3600), "30 days": (30, 6 * 3600)}  # days, and seconds of a step
 CSS = """
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .6rem; margin: .4rem 0 }
 .tile { border: 1px solid #8884; border-left: 4px solid #8888; border-radius: .4rem; padding: .5rem .7rem }
 .tile b { display: block; font-size: 1.35rem; line-height: 1.3 } .tile span { font-size: .85rem; opacity: .8 }
 .bad { border-left-color: #e76f51 !important } .good { border-left-color: #2a9d8f !important }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 1.2rem; margin: .6rem 0 }
+.tile b.long { font-size: 1rem; overflow-wrap: anywhere }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 1.2rem; margin: .6rem 0 }
+.pictures.two { grid-template-columns: repeat(auto-fill, minmax(min(100%, 430px), 1fr)) }
 .board h2 { margin: 1.2rem 0 .3rem; font-size: 1.2rem } .board summary { cursor: pointer; padding: .4rem 0 }
-.board .like td { vertical-align: top } .board .key i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .8rem; border-radius: 2px }
+.board table.like { border: 0 !important } .board .like td, .board .like th { border-width: 0 0 1px !important; vertical-align: top }
+.board .key i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .8rem; border-radius: 2px }
 """
 
 def tile(name: str,  # what is shown
@@ -52,8 +55,8 @@ def tile(name: str,  # what is shown
          good: bool | None = None  # None where it is neither
          ) -> str:  # HTML
     "One figure."
-    kind = "" if good is None else " good" if good else " bad"
-    return f'<div class="tile{kind}"><span>{escape(name)}</span><b>{escape(value)}</b><span>{escape(more)}</span></div>'
+    kind, long = "" if good is None else " good" if good else " bad", ' class="long"' if len(value) > 8 else ""
+    return f'<div class="tile{kind}"><span>{escape(name)}</span><b{long}>{escape(value)}</b><span>{escape(more)}</span></div>'
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     "A table that scrolls by itself where it is too wide."
@@ -65,9 +68,11 @@ def section(title: str, *parts: str) -> str:
     "A part of the page under its title."
     return f'<section class="board" aria-label="{escape(title, True)}"><h2>{escape(title)}</h2>{"".join(parts)}</section>'
 
-def side_by_side(*pictures: str) -> str:
+def side_by_side(*pictures: str,
+                 two: bool = False  # wide ones, two in a row
+                 ) -> str:
     "Pictures beside one another, or below on a phone."
-    return f'<div class="pictures">{"".join(pictures)}</div>'
+    return f'<div class="pictures{" two" if two else ""}">{"".join(pictures)}</div>'
 
 # %% ../nbs/10b_dashboard.ipynb #184745ba
 @dataclass
@@ -144,7 +149,7 @@ def alert_list(r: Reading) -> str:  # HTML
         parts.append(f"<details><summary>{len(over)} past</summary>{table(('alert', 'from (UTC)', 'to (UTC)', 'why'), over)}</details>")
     return section("Alerts", *parts)
 
-# %% ../nbs/10b_dashboard.ipynb #781f6606
+# %% ../nbs/10b_dashboard.ipynb #b58ddfdd
 def traffic(r: Reading, plan: Plan) -> str:  # HTML
     "How the service did over time."
     if not r.steps: return section("Service", "<p>No service has written figures yet; it does once a minute.</p>")
@@ -154,10 +159,10 @@ def traffic(r: Reading, plan: Plan) -> str:  # HTML
     away = [None if s.availability is None else 1 - s.availability for s in steps]
     return section("Service", side_by_side(
         over_time("Requests a second", at, {"requests": asked}), over_time("Latency, ms", at, ms, "{:,.0f}".format, plan.latency_ms),
-        over_time("Failed", at, {"failed": [s.error_share for s in steps]}, "{:.1%}".format, plan.errors),
-        over_time("Not available", at, {"away": away}, "{:.0%}".format)))
+        over_time("Failed", at, {"failed": [s.error_share for s in steps]}, "{:.0%}".format, plan.errors),
+        over_time("Not available", at, {"away": away}, "{:.0%}".format), two=True))
 
-# %% ../nbs/10b_dashboard.ipynb #61b0823e
+# %% ../nbs/10b_dashboard.ipynb #bc4bd2f5
 def _by_step(rows: pd.DataFrame, r: Reading) -> list[tuple[float, pd.DataFrame]]:
     "Rows of each step of the window, empty ones too."
     first, last = int(r.given.since // r.step), int(r.given.until // r.step)
@@ -178,21 +183,25 @@ def prices(r: Reading) -> str:  # HTML
         over_time("Price: middle, and where eight of ten lie", at, {"price": quantile("price", 0.5)}, form, band=spread["price"]),
         over_time("Width of the range, share of the price", at, {"width": quantile("width", 0.5)}, "{:.0%}".format, band=spread["width"]),
         over_time("Listings priced", at, {"listings": [float(len(all)) for _, all in every]}, "{:,.0f}".format),
-        over_time("Abstained", at, {"abstained": refused}, "{:.1%}".format)))
+        over_time("Abstained", at, {"abstained": refused}, "{:.0%}".format), two=True))
 
-# %% ../nbs/10b_dashboard.ipynb #687aafcc
+# %% ../nbs/10b_dashboard.ipynb #8f0cdd39
 def _fields(r: Reading) -> list[tuple[str, list[str], list[float], list[float]]]:
     "Names of bins, shares of the training rows and of the window, by field."
     now, found = view(r.given.seen, r.reference.as_of), []
     for name in NUMBERS:
         old, new = r.reference.sorted.get(name, np.empty(0)), now.numbers[name][np.isfinite(now.numbers[name])]
-        if len(old) and len(new): found.append((name, *binned(old, new)))
+        if len(old) and len(new): found.append((name, *(_counted(old, new) if len(np.unique(old)) <= 8 else binned(old, new))))
     prices = [x[np.isfinite(x)] for x in (r.reference.held["price"].to_numpy(float), r.given.seen["price"].to_numpy(float))]
     if all(len(x) for x in prices): found.append(("predicted", *binned(*prices)))
     for name in WORDS:
         old, new = r.reference.counts.get(name, pd.Series(dtype=int)), pd.Series(now.words[name]).value_counts()
         if len(old) and len(new): found.append((name, *shares(*({str(k).split("|")[-1]: int(n) for k, n in c.items()} for c in (old, new)))))
     return found
+
+def _counted(old: np.ndarray, new: np.ndarray) -> tuple[list[str], list[float], list[float]]:
+    "Shares of numbers that have few values, such as seats."
+    return shares(*({f"{v:g}": int(n) for v, n in zip(*np.unique(x, return_counts=True))} for x in (old, new)))
 
 def drift(r: Reading) -> str:  # HTML
     "What came in beside what the model learned from."
@@ -207,7 +216,7 @@ def drift(r: Reading) -> str:  # HTML
     said = '<p><a href="evidently" target="_blank">Evidently\'s comparison</a>, as the last round made it.</p>'
     return section("Drift", note, key, side_by_side(*(p for *_, p in pictures)), tests, said)
 
-# %% ../nbs/10b_dashboard.ipynb #76d56574
+# %% ../nbs/10b_dashboard.ipynb #373afd58
 def known_accuracy(r: Reading) -> str:  # HTML
     "Realised errors with their intervals; without prices, what is to be expected."
     expected = "".join(f"<p>{escape(f.why)}</p>" for f in r.findings if f.rule == "estimate")
@@ -219,18 +228,20 @@ def known_accuracy(r: Reading) -> str:  # HTML
     tiles = [tile("prices realised", f"{told['rows']:,}", f"of {len(r.given.seen):,} answers"),
              figure("mape", "mean error", ".1%", f"{told['held_mape']:.1%} held out"), figure("bias", "bias", "+.1%", f"{told['held_bias']:+.1%} held out"),
              figure("coverage", f"ranges of {told['nominal']:.0%} held", ".1%", f"{told['held_coverage']:.1%} held out")]
-    return section("Accuracy", f'<div class="tiles">{"".join(tiles)}</div>', side_by_side(*_errors_over_time(r)), expected)
+    return section("Accuracy", f'<div class="tiles">{"".join(tiles)}</div>', side_by_side(*_errors_over_time(r), two=True), expected)
 
 def _errors_over_time(r: Reading) -> list[str]:
     "Pictures of realised errors, by day."
     rows = r.given.rows.set_index("id").loc[r.given.realised.index].assign(realised=r.given.realised)
     rows = rows[rows["abstained"].fillna("") == ""]
     error = np.log(rows["realised"].astype(float) / rows["price"].astype(float))
-    days = pd.DataFrame(dict(day=rows["at"].astype(float) // 86_400 * 86_400, error=error, off=share_error(error.to_numpy())))
+    days = pd.DataFrame(dict(day=rows["at"].astype(float) // 86_400 * 86_400, off=share_error(error.to_numpy())))
     at = [float(t) for t in np.arange(r.given.since // 86_400, r.given.until // 86_400 + 1) * 86_400]
-    means = days.groupby("day")[["error", "off"]].mean()
-    def of(column: str) -> list[float | None]: return [float(means.loc[t, column]) if t in means.index else None for t in at]
-    return [over_time("Mean error by day", at, {"error": of("off")}, "{:.0%}".format)]
+    groups = dict(iter(days.groupby("day")["off"]))
+    means = [float(groups[t].mean()) if t in groups else None for t in at]
+    counts = [float(len(groups[t])) if t in groups else 0.0 for t in at]
+    return [over_time("Mean error by day", at, {"error": means}, "{:.0%}".format),
+            over_time("Prices realised by day", at, {"prices": counts}, "{:,.0f}".format)]
 
 # %% ../nbs/10b_dashboard.ipynb #00bb998c
 def model_card(r: Reading) -> str:  # HTML
@@ -244,7 +255,7 @@ def model_card(r: Reading) -> str:  # HTML
     told = [(str(some["model"].iloc[0]), moment(some["at"].min()), moment(some["at"].max()), f"{len(some):,}") for some in turns[::-1][:20]]
     return section("Model", table(("in use", ""), known), table(("answered by", "first (UTC)", "last (UTC)", "answers"), told) if told else "")
 
-# %% ../nbs/10b_dashboard.ipynb #a4c96da1
+# %% ../nbs/10b_dashboard.ipynb #3c17842f
 def make_board(board: Board) -> gr.Blocks:
     "The page, to be mounted; it reads anew each minute."
     def show(name: str) -> list[str]:
@@ -253,7 +264,7 @@ def make_board(board: Board) -> gr.Blocks:
         except Exception as e: return [f'<div role="alert" class="sorry">The page cannot be made now: {escape(type(e).__name__)}.</div>', *[gr.skip()] * 6]
         return [glance(r, plan), alert_list(r), traffic(r, plan), prices(r), drift(r), known_accuracy(r), model_card(r)]
     with gr.Blocks(title="carprice monitor", analytics_enabled=False) as blocks:
-        gr.HTML("<h1>carprice monitor</h1>")
+        gr.HTML("<h1>carprice monitor</h1><p>Times are UTC. The page reads anew each minute.</p>")
         name = gr.Radio(list(WINDOWS), value="7 days", label="Window", elem_id="window")
         parts = [gr.HTML(elem_id=i) for i in ("glance", "alerts", "service", "prices", "drift", "accuracy", "model")]
         quiet: dict[str, Any] = dict(api_visibility="private", show_progress="hidden")
