@@ -63,6 +63,18 @@ async def _beating(app: FastAPI) -> AsyncIterator[None]:
         beating.cancel()
         await asyncio.gather(beating, return_exceptions=True)
 
+# %% ../nbs/10_app.ipynb #33fac227
+async def _follow(service: Service, seconds: float = 1.0) -> None:
+    "Take over what is promoted for as long as the service runs."
+    told = ""
+    while True:
+        await asyncio.sleep(seconds)
+        try: version, why = await asyncio.to_thread(service.follow), ""
+        except Exception as e: version, why = "", str(e)
+        if version: logger.info("model in service", model=version)
+        if why and why != told: logger.error("the promoted model is not taken; the old one stays", error=why, model=service.champion.version)
+        told = why
+
 # %% ../nbs/10_app.ipynb #ff3e7805
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
@@ -77,9 +89,11 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
                 await done.wait()
         task = asyncio.create_task(page()) if app.state.with_page else None
         rotating = asyncio.create_task(_rotate(app.state.api.log, app.state.parquet))
+        following = asyncio.create_task(_follow(app.state.api.service))
         yield
         done.set()
         rotating.cancel()
+        following.cancel()
         if task: await task
         stack.callback(app.state.api.log.close)
 

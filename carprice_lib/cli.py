@@ -9,7 +9,7 @@ __all__ = ['Share', 'Part', 'Span', 'STAGES', 'app', 'datasets_app', 'FIELD_OPTI
            'run_stage', 'finish_stage', 'code_of', 'write_code', 'stage_command', 'code_command', 'results_command',
            'results_table', 'main', 'datasets_list', 'datasets_use', 'datasets_check', 'with_listing',
            'predict_command', 'answer_table', 'explain_command', 'serve_command', 'space_command', 'rollback_command',
-           'window_of', 'monitor_command', 'market_command', 'shape_command', 'bench_command']
+           'window_of', 'monitor_command', 'retrain_command', 'market_command', 'shape_command', 'bench_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -516,7 +516,7 @@ def space_command(out: Annotated[Path, typer.Argument(help="Folder to fill; empt
 
 @app.command("rollback")
 def rollback_command() -> None:
-    "Make the champion before this one the champion again; a running service takes it with POST /admin/reload."
+    "Make the champion before this one the champion again; a running service follows within seconds."
     from carprice_lib import track
     dataset = load_params(Path.cwd()).dataset
     print(f"{dataset}: version {track.rollback(Path.cwd(), dataset)} is champion again")
@@ -577,6 +577,15 @@ def _round(plan: Any, window: dict[str, Any], out: Path, page: bool) -> Any:
         watcher.write_pages(given, found, out, page)
     return found
 
+# %% ../nbs/11_cli.ipynb #528d61a3
+@app.command("retrain")
+def retrain_command(files: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files of new listings")] = None) -> None:
+    "Train on new listings and on the sales of the prediction log; the gate decides, a running service follows."
+    from carprice_lib.retrain import retrain
+    dataset = load_params(Path.cwd()).dataset
+    came = retrain([f.resolve() for f in files or []], dataset, Path.cwd())
+    print(f"{dataset}: version {came.version} is {'' if came.promoted else 'still '}champion. {came.reason}")
+
 # %% ../nbs/11_cli.ipynb #69a330c2
 @app.command("market")
 def market_command(folder: Annotated[Path, typer.Argument(help="Folder for the Parquet files")],
@@ -605,12 +614,14 @@ def shape_command(folder: Annotated[Path, typer.Argument(help="Folder of a saved
 # %% ../nbs/11_cli.ipynb #e11b36e8
 @app.command("bench")
 def bench_command(quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
-                  only: Annotated[str, typer.Option(help="One of peers, model; both by default")] = "") -> None:
+                  only: Annotated[str, typer.Option(help="One of peers, model, watching; all by default")] = "",
+                  hours: Annotated[float, typer.Option(help="Begin no further fit of the peers after so many", min=0)] = 24.0) -> None:
     "Run the benchmark's notebooks and write their pages."
-    root, books = Path.cwd(), ("peers", "model")
+    root, books = Path.cwd(), ("peers", "model", "watching")
     if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {' and '.join(books)}.")
     for name in [only] if only else books:
-        nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", {"quick": quick}, root, name))
+        given = {"quick": quick} | ({"hours": hours} if name == "peers" else {})
+        nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", given, root, name))
         page = root / f"reports/benchmark-{name}.html"
         page.parent.mkdir(exist_ok=True)
         page.write_text(to_html(nb), encoding="utf-8")

@@ -258,8 +258,9 @@ def history(log: Log,
 def realised(log: Log,
              folder: str | Path,  # of the Parquet files
              **window: Any  # since, until and last, as in `history`
-             ) -> "pd.DataFrame":  # `COLUMNS`, with realised and sold_on
+             ) -> "pd.DataFrame":  # `COLUMNS`, with realised, sold_on and told, the moment when the price was
     "Predictions whose price realised is known."
     import pandas as pd
-    with log.engine.connect() as db: said = pd.read_sql(sa.select(FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on), db)
+    prices = sa.select(FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on, FEEDBACK.c.at.label("told"))
+    with log.engine.connect() as db: said = pd.read_sql(prices, db)
     return history(log, folder, **window).merge(said, on="id")

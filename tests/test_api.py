@@ -5,7 +5,6 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -148,22 +147,6 @@ def test_kill_loses_no_answer(clones, champion):
     kept = [i for (i,) in sqlite3.connect(clone.path / "log.db").execute("select id from predictions")]
     assert len(ids) > 50 and len(ids) == len(set(ids)) and len(kept) == len(set(kept))
     assert set(ids) <= set(kept), f"{len(set(ids) - set(kept))} of {len(ids)} answers are not in the log"
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    "A real PostgreSQL server of one's own."
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found: pytest.skip("no PostgreSQL is installed (Debian's package postgresql)")
-    home, port, bin = Path("/tmp") / f"carprice-pg-{os.getpid()}", free_port(), found[-1].parent
-    home.mkdir(mode=0o700)
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_user: subprocess.run(["chown", "postgres", home], check=True)
-    def run(*words): subprocess.run([*as_user, *words], check=True, capture_output=True, cwd="/tmp")
-    run(bin / "initdb", "-D", home / "data", "-A", "trust", "-U", "carprice")
-    run(bin / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1", "start")
-    yield f"postgresql://carprice@127.0.0.1:{port}/postgres"
-    run(bin / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop")
-    subprocess.run(["rm", "-rf", home], check=True)
 
 def test_the_log_in_postgresql(postgres, champion, tmp_path, monkeypatch):
     from carprice_lib.predictions import Log, history, log_url, realised
