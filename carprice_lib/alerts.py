@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ALERTS', 'DELIVERIES', 'Receiver', 'EMAIL', 'Finding', 'Alert', 'standing', 'past', 'message', 'to_stderr',
-           'to_webhook', 'to_email', 'receivers_of', 'deliver', 'settle']
+           'to_webhook', 'to_email', 'receivers_of', 'deliver', 'untold', 'settle']
 
 # %% ../nbs/08b_alerts.ipynb #21081dd9
 import json
@@ -154,7 +154,7 @@ def receivers_of(env: Mapping[str, str] = os.environ  # the environment
     named = {kind: make(env[variable].strip()) for kind, (variable, make) in kinds.items() if env.get(variable, "").strip()}
     return named or {"stderr": to_stderr}
 
-# %% ../nbs/08b_alerts.ipynb #0610b704
+# %% ../nbs/08b_alerts.ipynb #ad60d372
 def _cause(error: Exception) -> str:
     "Why a message was not taken, without the receiver's address: it may hold a secret."
     if isinstance(error, HTTPError): return f"it answered {error.code}"
@@ -184,10 +184,15 @@ def deliver(log: Log,
             if name in failed and down: break
     return failed
 
-# %% ../nbs/08b_alerts.ipynb #85ad85de
+def untold(log: Log) -> dict[str, str]:  # why, by receiver; empty text where it was never tried
+    "Receivers that have not taken all that they must be told."
+    query = sa.select(DELIVERIES.c.receiver, sa.func.max(DELIVERIES.c.error)).where(DELIVERIES.c.done.is_(None)).group_by(DELIVERIES.c.receiver)
+    with log.begin(_META) as db: return {receiver: why or "" for receiver, why in db.execute(query)}
+
+# %% ../nbs/08b_alerts.ipynb #edbbd980
 def _open(db: sa.Connection, f: Finding, now: float) -> Alert:
     "A new alert."
-    alert = Alert(new_id(), f.rule, f.subject, now, None, f.value, f.limit, f.why)
+    alert = Alert(new_id(), f.rule, f.subject, now, None, float(f.value), float(f.limit), f.why)
     db.execute(sa.insert(ALERTS).values(vars(alert)))
     return alert
 
@@ -203,7 +208,7 @@ def _changes(db: sa.Connection, findings: Iterable[Finding], receivers: Iterable
     for (rule, subject), f in {(f.rule, f.subject): f for f in sorted(findings, key=lambda f: f.alarm)}.items():
         there = known.get((rule, subject))
         if there and not f.alarm: changed.append(_closed(db, there, now))
-        elif there: db.execute(sa.update(ALERTS).where(ALERTS.c.id == there.id).values(value=f.value, limit=f.limit, why=f.why))
+        elif there: db.execute(sa.update(ALERTS).where(ALERTS.c.id == there.id).values(value=float(f.value), limit=float(f.limit), why=f.why))
         elif f.alarm: changed.append(_open(db, f, now))
     told = [a for a in changed if a]
     rows = [dict(id=new_id(), alert=a.id, event="opened" if a.closed is None else "closed", receiver=r, at=now, tries=0) for a in told for r in receivers]

@@ -35,14 +35,14 @@ def _moments(begin: float, end: float) -> list[tuple[float, str]]:
     def name(at: datetime) -> str: return f"{at:%b} {at.day}" if step >= 86_400 else f"{at:%H:%M}"
     return [(at, name(datetime.fromtimestamp(at, UTC))) for at in np.arange(math.ceil(begin / step) * step, end + 1, step)]
 
-# %% ../nbs/09h_charts.ipynb #eaf51945
+# %% ../nbs/09h_charts.ipynb #e0297813
 def _frame(begin: float, end: float, high: Sequence[float], form: Callable[[float], str]) -> tuple[Callable, Callable, list[str]]:
     "Where moments and values stand, and the axes with their names."
     x, y = _scale([begin, end], LEFT, RIGHT), _scale([0, high[-1]], FLOOR, TOP)
     parts = [f'<path d="M{LEFT} {y(v):.1f}H{RIGHT}" stroke="currentColor" opacity="{0.35 if v == 0 else 0.12}"/>' for v in high]
     parts += [_text(LEFT - 6, y(v) + 4, form(v), "end", font_size="11", opacity="0.75") for v in high]
-    named = [(x(at), name) for at, name in _moments(begin, end)]
-    return x, y, parts + [_text(min(at, RIGHT - 14), TALL - 4, name, "middle", font_size="11", opacity="0.75") for at, name in named]
+    named = [(x(at), name) for at, name in _moments(begin, end) if x(at) <= RIGHT - 16]
+    return x, y, parts + [_text(at, TALL - 4, name, "middle", font_size="11", opacity="0.75") for at, name in named]
 
 def _pieces(x: Sequence[float], y: Sequence[float | None]) -> list[list[tuple[float, float]]]:
     "Runs of points between gaps."
@@ -104,7 +104,7 @@ def _told(title: str, lines: Mapping[str, Sequence[float | None]], form: Callabl
         if known: told.append(f"{name} from {form(min(known))} to {form(max(known))}, last {form(known[-1])}")
     return f"{title}: {'; '.join(told)}"
 
-# %% ../nbs/09h_charts.ipynb #a11b4a88
+# %% ../nbs/09h_charts.ipynb #03ddf4e6
 def beside(title: str,
            names: Sequence[str],  # of the bins (k,)
            old: Sequence[float],  # shares of what was known (k,)
@@ -118,7 +118,9 @@ def beside(title: str,
         parts += [_bar(10 + i * wide, 124 - tall(was), wide * 0.46, tall(was), "currentColor", 0.3),
                   _bar(10 + (i + 0.46) * wide, 124 - tall(now), wide * 0.46, tall(now), DOWN if alarm else MARK)]
     every = 1 if len(names) <= 7 else -(-len(names) // 6)  # so many bins share a name
-    parts += [_text(10 + (i + 0.5) * wide, 142, names[i], "middle", font_size="11", opacity="0.75") for i in range(0, len(names), every)]
+    room = max(int(every * wide / 6), 4)  # signs
+    parts += [_text(10 + (i + 0.5) * wide, 142, names[i] if len(names[i]) <= room else names[i][:room - 1] + "…", "middle", font_size="11", opacity="0.75")
+              for i in range(0, len(names), every)]
     most = int(np.argmax(np.abs(np.subtract(new, old)))) if len(names) else None
     alt = f"{title}: " + ("nothing" if most is None else f"most changed is {names[most]}, {new[most]:.1%} and was {old[most]:.1%}")
     return _svg(150, parts, alt + ("; drifted" if alarm else ""))
@@ -149,4 +151,4 @@ def shares(old: Mapping[str, int],  # how many of each value were known
     order = sorted({*old, *new}, key=lambda k: -max(old.get(k, 0) / totals[0], new.get(k, 0) / totals[1]))
     top, rest = order[:most], order[most:]
     parts = [[x.get(k, 0) / t for k in top] + ([sum(x.get(k, 0) for k in rest) / t] if rest else []) for x, t in zip((old, new), totals)]
-    return [str(k)[:10] for k in top] + (["others"] if rest else []), *parts
+    return [str(k) for k in top] + (["others"] if rest else []), *parts

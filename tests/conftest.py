@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_page", "test_space", "test_deploy",
+ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
          "test_data", "test_pipeline", "test_faults", "test_retrain", "test_flow", "test_readme"]
 
 
