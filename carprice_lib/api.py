@@ -236,6 +236,7 @@ def _counted(api: Api, rows: list[Mapping[str, Any]]) -> None:
     api.figures.priced.labels("batch").inc(sum(r["error"] is None for r in rows))
     api.figures.abstained.labels("batch").inc(sum(bool(r["abstained"]) for r in rows))
 
+# %% ../nbs/09d_api.ipynb #82bbfac6
 async def _uploaded(request: Request, kind: str) -> tuple[IO[bytes], str]:
     "The table of a request, on disk, and whether it is csv or parquet; raises `Refusal` and ValueError."
     if kind == FORM:

@@ -125,6 +125,7 @@ def beside(title: str,
     alt = f"{title}: " + ("nothing" if most is None else f"most changed is {names[most]}, {new[most]:.1%} and was {old[most]:.1%}")
     return _svg(150, parts, alt + ("; drifted" if alarm else ""))
 
+# %% ../nbs/09h_charts.ipynb #8555fc66
 def binned(old: np.ndarray,  # known numbers (n,)
            new: np.ndarray,  # numbers of the window (m,)
            count: int = 12  # of bins

@@ -38,7 +38,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_price": ("The price asked is “{given}”, but must be a number above 0.", "Le prix demandé est « {given} », mais doit être un nombre positif."),
     "refused": ("{why}", "La demande est refusée : « {why} »"), "choose": ("Choose a file first.", "Choisissez d'abord un fichier."),
     "model_card": ("Model {version}, learned from {rows} listings of “{dataset}”, as of {as_of}.",
-                   "Modèle {version}, appris sur {rows} annonces de « {dataset} », au {as_of}."),
+                   "Modèle {version}, appris sur {rows} annonces de « {dataset} », au {as_of}.")}
+
+# %% ../nbs/09e_words.ipynb #0ea9efd0
+WORDS |= {
     "hint": ("Fill in what you know of the car, or try one of the examples below the form.",
              "Indiquez ce que vous savez de la voiture, ou essayez un exemple sous le formulaire."),
     "whatif_hint": (
