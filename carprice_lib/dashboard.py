@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 from fastapi import FastAPI
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from .alerts import Alert, Finding, past, standing
 from .charts import beside, binned, over_time, shares
@@ -284,8 +284,10 @@ def make_dashboard(root: str | Path,  # the project's root
 
     async def evidently(_: Any) -> Response:
         return FileResponse(page) if page.is_file() else HTMLResponse("<p>There is no comparison yet: <code>carprice monitor</code> makes one.</p>", 404)
+
+    async def health(_: Any) -> Response: return JSONResponse({"status": "ok"})
     app = FastAPI(openapi_url=None)
-    app.add_route("/evidently", evidently)
+    for path, route in (("/evidently", evidently), ("/health", health)): app.add_route(path, route)
     app = gr.mount_gradio_app(app, make_board(Board(watcher)), path="/", **LOOK | dict(css=LOOK["css"] + CSS))
     app.add_middleware(Guard, limits=Limits(keys=(token,), admin=token), figures=Figures())
     return app
