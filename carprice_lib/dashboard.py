@@ -206,7 +206,8 @@ def _counted(old: np.ndarray, new: np.ndarray) -> tuple[list[str], list[float], 
 def drift(r: Reading) -> str:  # HTML
     "What came in beside what the model learned from."
     if r.reference is None or not len(r.given.seen): return section("Drift", f"<p>{escape(r.note)}</p>")
-    moved = {f.subject for f in r.findings if f.alarm and f.rule in ("drift", "missing", "unknown")}
+    subjects = {f.subject for f in r.findings if f.alarm and f.rule in ("drift", "missing", "unknown")}
+    moved = subjects | ({"km_driven"} if "km for age" in subjects else set())  # the picture of the distance tells of both
     pictures = sorted(((name not in moved, i, beside(name, *bins, alarm=name in moved)) for i, (name, *bins) in enumerate(_fields(r))))
     key = '<p class="key"><i style="background:currentColor;opacity:.3"></i>training rows<i style="background:#4c72b0"></i>this window' \
           '<i style="background:#e76f51"></i>this window, where it drifted</p>'
