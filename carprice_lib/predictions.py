@@ -78,6 +78,7 @@ class Log:
     "The prediction log; a context manager, safe to share among threads."
 
     def __init__(self, url: str):  # from `log_url`; raises `LogError`
+        self._waiting: list[Any]
         self.engine, self._waiting, self._mutex = _engine(url), [], threading.Lock()
         self._thread = ThreadPoolExecutor(1, "log")  # one writer: rows that come while it writes go together
         try: self._open()
