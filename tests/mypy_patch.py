@@ -1,4 +1,5 @@
 """For mypy: a function under fastcore's `@patch` is a method of the class that its first parameter names."""
+
 from mypy.nodes import CallExpr, ClassDef, Decorator, FuncDef, MypyFile, NameExpr, Statement
 from mypy.plugin import Plugin
 from mypy.types import CallableType, UnboundType
@@ -8,7 +9,8 @@ KINDS = {"cls_method": "classmethod", "static_method": "staticmethod", "as_prop"
 
 def patched(node: Statement) -> str | None:
     "The class that a top-level statement patches, or None."
-    if not isinstance(node, Decorator) or not isinstance(node.func.type, CallableType): return None
+    if not isinstance(node, Decorator) or not isinstance(node.func.type, CallableType):
+        return None
     [decorator, *others] = node.decorators
     name = decorator.callee if isinstance(decorator, CallExpr) else decorator
     first = node.func.type.arg_types[:1]
@@ -26,7 +28,8 @@ def method(node: Decorator) -> Statement:
         return func
     if kind == "classmethod":
         for kept in (func.type, func.unanalyzed_type):
-            if isinstance(kept, CallableType): kept.arg_types[0] = UnboundType("type", [kept.arg_types[0]])
+            if isinstance(kept, CallableType):
+                kept.arg_types[0] = UnboundType("type", [kept.arg_types[0]])
     word = NameExpr(kind)
     word.set_line(decorator)
     node.decorators, node.original_decorators = [word], [word]
