@@ -103,13 +103,14 @@ coverage: $(READY)  ## which lines of the exported library the notebooks and the
 
 # Delivery, as the workflows in .github/workflows call it. Where a secret is missing, a line says so and nothing is sent.
 IMAGE ?= carprice
+NAMED = $(shell echo $(IMAGE) | tr A-Z a-z)
 TAG ?= $(shell git describe --tags --always)
 BASE ?= origin/main
-lacks = test -z "$$$(1)" && echo "$(1) is not set: $(2)"
+lacks = { test -z "$$$(1)" && echo "$(1) is not set: $(2)"; }
 
 compare: $(READY)  ## metrics, parameters and plots of this folder beside those of BASE (origin/main)
 	@mkdir -p build
-	@python -m carprice_lib.results compare $(BASE) | tee build/compare.md
+	@set -o pipefail; python -m carprice_lib.results compare $(BASE) | tee build/compare.md
 
 comment: compare  ## put what `compare` says into the pull request PR (GH_TOKEN)
 	@$(call lacks,GH_TOKEN,no comment is written) || gh pr comment "$$PR" --body-file build/compare.md --edit-last --create-if-none
@@ -127,13 +128,13 @@ site: $(READY)  ## gather the report as a site in build/site
 	@rm -rf build/site && mkdir -p build && cp -rL reports build/site
 
 images: $(READY)  ## build the images of the service, with the promoted model, and of training
-	@docker build -f deploy/Dockerfile.api --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(IMAGE)-api:$(TAG) .
-	@docker build -f deploy/Dockerfile.training --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(IMAGE)-training:$(TAG) .
+	@docker build -f deploy/Dockerfile.api --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-api:$(TAG) .
+	@docker build -f deploy/Dockerfile.training --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-training:$(TAG) .
 
 push: $(READY)  ## push both images to the registry that IMAGE names (REGISTRY_TOKEN of REGISTRY_USER)
 	@$(call lacks,REGISTRY_TOKEN,no image is pushed) || { \
-	  echo "$$REGISTRY_TOKEN" | docker login "$(firstword $(subst /, ,$(IMAGE)))" --username "$$REGISTRY_USER" --password-stdin && \
-	  docker push $(IMAGE)-api:$(TAG) && docker push $(IMAGE)-training:$(TAG); }
+	  echo "$$REGISTRY_TOKEN" | docker login "$(firstword $(subst /, ,$(NAMED)))" --username "$$REGISTRY_USER" --password-stdin && \
+	  docker push $(NAMED)-api:$(TAG) && docker push $(NAMED)-training:$(TAG); }
 
 hub: $(READY)  ## push build/space to the Space HF_SPACE (HF_TOKEN)
 	@$(call lacks,HF_TOKEN,the Space stays as it is) || $(call lacks,HF_SPACE,the Space stays as it is) || \
