@@ -35,7 +35,8 @@ def prove(notebook: Path  # of a room
     book, shell, here = read_nb(notebook), CaptureShell(notebook), Path.cwd()
     cells = [c for c in book.cells if c.cell_type == "code"]
     module = module_of([c.source for c in cells])
-    if module: shell.user_ns.update({k: v for k, v in vars(importlib.import_module(f"carprice_lib.{module}")).items() if not k.startswith("__")})
+    names = vars(importlib.import_module(f"carprice_lib.{module}")) if module else {}
+    shell.user_ns.update({k: v for k, v in names.items() if k == "__version__" or not k.startswith("__")})
     os.chdir(notebook.parent)
     try: shell.run_all(book, exc_stop=True, preproc=lambda c: c.cell_type != "code" or not is_example(c.source))
     except Exception as e: raise ProofError(f"{notebook.name} does not hold for carprice_lib.{module}: {shell.prettytb(fname=notebook)}") from e
