@@ -20,7 +20,7 @@ import gradio as gr
 import numpy as np
 import pandas as pd
 from fastapi import FastAPI
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
 from .alerts import Alert, Finding, past, standing
 from .charts import beside, binned, over_time, shares
@@ -206,7 +206,8 @@ def _counted(old: np.ndarray, new: np.ndarray) -> tuple[list[str], list[float], 
 def drift(r: Reading) -> str:  # HTML
     "What came in beside what the model learned from."
     if r.reference is None or not len(r.given.seen): return section("Drift", f"<p>{escape(r.note)}</p>")
-    moved = {f.subject for f in r.findings if f.alarm and f.rule in ("drift", "missing", "unknown")}
+    subjects = {f.subject for f in r.findings if f.alarm and f.rule in ("drift", "missing", "unknown")}
+    moved = subjects | ({"km_driven"} if "km for age" in subjects else set())  # the picture of the distance tells of both
     pictures = sorted(((name not in moved, i, beside(name, *bins, alarm=name in moved)) for i, (name, *bins) in enumerate(_fields(r))))
     key = '<p class="key"><i style="background:currentColor;opacity:.3"></i>training rows<i style="background:#4c72b0"></i>this window' \
           '<i style="background:#e76f51"></i>this window, where it drifted</p>'
@@ -284,8 +285,10 @@ def make_dashboard(root: str | Path,  # the project's root
 
     async def evidently(_: Any) -> Response:
         return FileResponse(page) if page.is_file() else HTMLResponse("<p>There is no comparison yet: <code>carprice monitor</code> makes one.</p>", 404)
+
+    async def health(_: Any) -> Response: return JSONResponse({"status": "ok"})
     app = FastAPI(openapi_url=None)
-    app.add_route("/evidently", evidently)
+    for path, route in (("/evidently", evidently), ("/health", health)): app.add_route(path, route)
     app = gr.mount_gradio_app(app, make_board(Board(watcher)), path="/", **LOOK | dict(css=LOOK["css"] + CSS))
     app.add_middleware(Guard, limits=Limits(keys=(token,), admin=token), figures=Figures())
     return app

@@ -96,11 +96,11 @@ def test_the_last_minute_and_every_line(clones, champion):
     process = clone.start(f"exec carprice serve --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=f"sqlite:///{clone.path / 'log.db'}", **secrets)
     base, key = f"http://127.0.0.1:{port}", {"x-api-key": "s3cret-key", "x-request-id": "mine-1"}
     answers(f"{base}/ready", 60, process)
-    for _ in range(3): assert httpx.post(f"{base}/predict", json=COROLLA, headers=key).status_code == 200
+    said = [httpx.post(f"{base}/predict", json=COROLLA, headers=key).json()["prediction_id"] for _ in range(3)]
     assert httpx.post(f"{base}/predict?key=s3cret-key", json={}, headers=key).status_code == 422
     assert httpx.get(f"{base}/model", headers={"x-api-key": "s3cret-wrong"}).status_code == 401
     with sa.create_engine(f"sqlite:///{clone.path / 'log.db'}").begin() as db: db.execute(sa.text("alter table feedback rename to gone"))
-    httpx.post(f"{base}/feedback", json={"prediction_id": "0" * 32, "price": 5}, headers=key)
+    httpx.post(f"{base}/feedback", json={"prediction_id": said[0], "price": 5}, headers=key)
     with socket.create_connection(("127.0.0.1", port)) as raw:
         raw.sendall(b"nonsense\r\n\r\n")
         raw.recv(1000)
