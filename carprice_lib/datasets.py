@@ -513,7 +513,7 @@ def prepare(name: str,  # data set's name
     parts = _parts(name, kept)
     rows = {"in": len(raw), "quarantined": len(bad), "duplicates": len(duplicates)} | {p: len(df) for p, df in parts.items()}
     assert rows["in"] == sum(n for k, n in rows.items() if k != "in"), rows
-    summary = dict(dataset=name, title=source.title, currency=source.currency, as_of=source.as_of, licence=source.licence, rows=rows,
+    summary: dict[str, Any] = dict(dataset=name, title=source.title, currency=source.currency, as_of=source.as_of, licence=source.licence, rows=rows,
                    quarantine=counts, blanked=blanked, extras=list(source.extras), data_hash=_hash(kept))
     if added is not None: summary["added"] = len(added)
     _write(root / out, {f"{p}.parquet": df for p, df in parts.items()}

@@ -148,7 +148,7 @@ class Page:
     language: Any; head: Any; card: Any; tabs: list[Any]
     asked: Any; level: Any; more: Any; go: Any; examples: Any
     price: Any; link: Any; drivers: Any; place: Any; years: Any
-    what: Any; km: Any; year: Any; then: Any
+    what: Any; what_head: Any; hint: Any; km: Any; year: Any; then: Any
     file: Any; price_file: Any; summary: Any; out: Any
 
     def __init__(self, service: Service, log: Log):

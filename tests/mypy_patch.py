@@ -11,28 +11,29 @@ def patched(node: Statement) -> str | None:
     "The class that a top-level statement patches, or None."
     if not isinstance(node, Decorator) or not isinstance(node.func.type, CallableType):
         return None
-    [decorator, *others] = node.decorators
+    decorator = node.decorators[0]
     name = decorator.callee if isinstance(decorator, CallExpr) else decorator
     first = node.func.type.arg_types[:1]
-    ours = not others and isinstance(name, NameExpr) and name.name == "patch" and first and isinstance(first[0], UnboundType)
+    ours = isinstance(name, NameExpr) and name.name == "patch" and first and isinstance(first[0], UnboundType)
     return first[0].name if ours else None
 
 
 def method(node: Decorator) -> Statement:
     "What would stand in the class's own body."
-    [decorator] = node.decorators
+    decorator, *others = node.decorators
     kind = next((KINDS[n] for n in (decorator.arg_names if isinstance(decorator, CallExpr) else []) if n in KINDS), None)
     func: FuncDef = node.func
-    if kind is None:
+    if kind is None and not others:
         func.is_decorated = False
         return func
     if kind == "classmethod":
         for kept in (func.type, func.unanalyzed_type):
             if isinstance(kept, CallableType):
                 kept.arg_types[0] = UnboundType("type", [kept.arg_types[0]])
-    word = NameExpr(kind)
+    word = NameExpr(kind or "")
     word.set_line(decorator)
-    node.decorators, node.original_decorators = [word], [word]
+    node.decorators = [word, *others] if kind else others
+    node.original_decorators = node.decorators.copy()
     return node
 
 
