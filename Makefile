@@ -107,9 +107,9 @@ check: $(READY)  ## notebooks clean, library, tests and README in step with them
 	@actionlint
 	@pre-commit validate-config
 
-coverage: $(READY)  ## which lines of the exported library the notebooks and the tests of the service run (90 % at least)
+coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least)
 	@coverage erase
-	@coverage run -m pytest --durations=0 tests/test_notebooks.py tests/test_api.py tests/test_page.py
+	@coverage run -m pytest tests/test_notebooks.py
 	@coverage combine --quiet
 	@coverage report
 
