@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak shape bench flow lab mlflow export check lock clean
+.PHONY: help install repro serve space test soak shape bench flow hooks lab mlflow export check coverage compare comment propose site images push hub render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -84,6 +84,10 @@ $(HOOKS): $(READY)
 	@jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" 2>/dev/null
 	@touch $(HOOKS)
 
+hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each commit
+	@pre-commit install >/dev/null
+	@echo "git merges notebooks cell by cell, shows them with nbdiff, and checks what a commit touches"
+
 lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
 	@JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) jupyter lab $(LAB) nbs
 
@@ -95,12 +99,65 @@ export: $(READY)  ## write library, tests and README from the notebooks, and cle
 	@python -m carprice_lib.publish
 	@nbdev_clean
 
-check: $(READY)  ## are notebooks clean, and library, tests and README in step with them?
+check: $(READY)  ## notebooks clean, library, tests and README in step with them, lint, format, types, workflows
 	@python -m carprice_lib.publish --check
 	@ruff check
+	@ruff format --check --quiet
+	@mypy
+	@actionlint
+	@pre-commit validate-config
+
+coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least)
+	@coverage erase
+	@coverage run -m pytest tests/test_notebooks.py
+	@coverage combine --quiet
+	@coverage report
+
+# Delivery, as the workflows in .github/workflows call it. Where a secret is missing, a line says so and nothing is sent.
+IMAGE ?= carprice
+NAMED = $(shell echo $(IMAGE) | tr A-Z a-z)
+TAG ?= $(shell git describe --tags --always)
+BASE ?= origin/main
+lacks = { test -z "$$$(1)" && echo "$(1) is not set: $(2)"; }
+
+compare: $(READY)  ## metrics, parameters and plots of this folder beside those of BASE (origin/main)
+	@mkdir -p build
+	@set -o pipefail; python -m carprice_lib.results compare $(BASE) | tee build/compare.md
+
+comment: compare  ## put what `compare` says into the pull request PR (GH_TOKEN)
+	@$(call lacks,GH_TOKEN,no comment is written) || gh pr comment "$$PR" --body-file build/compare.md --edit-last --create-if-none
+
+propose: $(READY)  ## put new results on the branch `retrained`, and open a pull request (GH_TOKEN)
+	@python -m carprice_lib.results renew
+	@python -m carprice_lib.publish
+	@if git diff --quiet; then echo "The results are those in git: nothing to propose"; else \
+	  git switch --quiet --force-create retrained && git commit --quiet --all --message "Retrained: new dvc.lock and metrics" && \
+	  python -m carprice_lib.results compare HEAD~1 > build/compare.md && git push --quiet --force origin retrained && \
+	  { $(call lacks,GH_TOKEN,open a pull request of the branch retrained yourself) || gh pr edit retrained --body-file build/compare.md || \
+	    gh pr create --head retrained --title "Retrained" --body-file build/compare.md; }; fi
+
+site: $(READY)  ## gather the report as a site in build/site
+	@rm -rf build/site && mkdir -p build && cp -rL reports build/site
+
+images: $(READY)  ## build the images of the service, with the promoted model, and of training
+	@docker build -f deploy/Dockerfile.api --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-api:$(TAG) .
+	@docker build -f deploy/Dockerfile.training --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-training:$(TAG) .
+
+push: $(READY)  ## push both images to the registry that IMAGE names (REGISTRY_TOKEN of REGISTRY_USER)
+	@$(call lacks,REGISTRY_TOKEN,no image is pushed) || { \
+	  echo "$$REGISTRY_TOKEN" | docker login "$(firstword $(subst /, ,$(NAMED)))" --username "$$REGISTRY_USER" --password-stdin && \
+	  docker push $(NAMED)-api:$(TAG) && docker push $(NAMED)-training:$(TAG); }
+
+hub: $(READY)  ## push build/space to the Space HF_SPACE (HF_TOKEN)
+	@$(call lacks,HF_TOKEN,the Space stays as it is) || $(call lacks,HF_SPACE,the Space stays as it is) || \
+	  HF_HUB_OFFLINE=0 hf upload "$$HF_SPACE" build/space . --repo-type space --delete "*" --commit-message "$(TAG)"
+
+render: $(READY)  ## have Render deploy anew (RENDER_HOOK, an address)
+	@$(call lacks,RENDER_HOOK,Render stays as it is) || { echo "url = \"$$RENDER_HOOK\"" | \
+	  curl --fail --silent --show-error --retry 3 --request POST --output /dev/null --config - && echo "Render deploys"; }
 
 lock: $(READY)  ## pin every dependency anew
 	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements.lock
 
 clean: ## remove what runs made, but no results and no data
-	@rm -rf build/[!bp]* dist .pytest_cache .hypothesis .ruff_cache
+	@rm -rf build/[!bp]* dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage*

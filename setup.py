@@ -1,4 +1,5 @@
 "Reads settings.ini, the single source of version, requirements and extras, and nothing else."
+
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -9,14 +10,24 @@ cfg.read(Path(__file__).parent / "settings.ini", encoding="utf-8")
 s = cfg["DEFAULT"]
 
 setup(
-    name=s["lib_name"], version=s["version"], description=s["description"], keywords=s["keywords"],
-    author=s["author"], author_email=s["author_email"], license="MIT",
+    name=s["lib_name"],
+    version=s["version"],
+    description=s["description"],
+    keywords=s["keywords"],
+    author=s["author"],
+    author_email=s["author_email"],
+    license="MIT",
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
-    packages=find_packages(include=["carprice_lib", "carprice_lib.*"]), include_package_data=True,
+    packages=find_packages(include=["carprice_lib", "carprice_lib.*"]),
+    include_package_data=True,
     python_requires=f">={s['min_python']},<3.14",
-    install_requires=s["requirements"].split(), extras_require={"dev": s["dev_requirements"].split()},
+    install_requires=s["requirements"].split(),
+    extras_require={"dev": s["dev_requirements"].split()},
     entry_points={"console_scripts": s["console_scripts"].split("\n")},
-    classifiers=["Development Status :: 3 - Alpha", "Intended Audience :: Science/Research",
-                 *(f"Programming Language :: Python :: 3.{v}" for v in (11, 12, 13))],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        *(f"Programming Language :: Python :: 3.{v}" for v in (11, 12, 13)),
+    ],
 )

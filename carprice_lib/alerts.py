@@ -132,8 +132,8 @@ def to_email(address: str,  # smtp:// or smtps://, with from and to
         mail["Message-ID"] = f"<{said['id']}@carprice>"
         mail.set_content(f"{said['why']}\n\nopened {said['opened']}" + (f", closed {said['closed']}" if said["closed"] else "") + "\n")
         safe = ssl.create_default_context()
-        server = smtplib.SMTP_SSL(parts.hostname, port or 465, timeout=seconds, context=safe) if parts.scheme == "smtps" else \
-            smtplib.SMTP(parts.hostname, port or 25, timeout=seconds)
+        server = smtplib.SMTP_SSL(parts.hostname or "", port or 465, timeout=seconds, context=safe) if parts.scheme == "smtps" else \
+            smtplib.SMTP(parts.hostname or "", port or 25, timeout=seconds)
         with server: _send(server, mail, unquote(parts.username or ""), unquote(parts.password or ""), safe)
     return tell
 
@@ -173,6 +173,7 @@ def deliver(log: Log,
             ) -> dict[str, str]:  # why not, by receiver that did not take all
     "Tell receivers what they were not told yet."
     failed: dict[str, str] = {}
+    noted: dict[str, Any]
     for name, tell in (receivers_of() if receivers is None else receivers).items():
         with log.begin(_META) as db: pending = _pending(db, name)
         for id, event, alert in pending:

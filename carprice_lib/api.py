@@ -9,7 +9,7 @@ __all__ = ['Ahead', 'Batch', 'SAID', 'LEVEL', 'ASKED', 'FLAG', 'STATUS', 'TABLE_
 # %% ../nbs/09d_api.ipynb #91c81909
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from typing import IO, Any
@@ -72,7 +72,7 @@ class Sold(BaseModel):
     sold_on: date | None = None
 
 Ahead = create_model("Ahead", __base__=Listing, years=(int, Note(5, ge=1, le=20)), km_per_year=(float | None, Note(None, ge=0, le=1_000_000)))
-Batch = create_model("Batch", listings=(list[Listing], Note(max_length=MOST)))
+Batch = create_model("Batch", listings=(list[Listing], Note(max_length=MOST)))  # type: ignore[valid-type]
 
 # %% ../nbs/09d_api.ipynb #f8b1aec8
 def _kind(request: Request, *others: str) -> str:
@@ -150,7 +150,7 @@ def make_api(service: Service,  # answers
     api = Api(service, log, limits or limits_of())
     app = api.app
     for add in (_pricing, _telling, _keeping): add(api)
-    routes = frozenset(r.path for r in app.routes)
+    routes = frozenset(getattr(r, "path", "") for r in app.routes)
     app.add_middleware(Guard, limits=api.limits, figures=api.figures, routes=routes)
     for kind in (Refusal, ListingError, ModelError, LogError, ServiceError, ValidationError, HTTPException): app.add_exception_handler(kind, _problem)
     app.state.api = api
@@ -231,7 +231,7 @@ def _batch(api: Api) -> Callable:
         return json({"currency": api.service.champion.model.about["currency"], "model": api.service.champion.version, "rows": rows})
     return batch
 
-def _counted(api: Api, rows: list[Mapping[str, Any]]) -> None:
+def _counted(api: Api, rows: Sequence[Mapping[str, Any]]) -> None:
     "Count what a batch priced."
     api.figures.priced.labels("batch").inc(sum(r["error"] is None for r in rows))
     api.figures.abstained.labels("batch").inc(sum(bool(r["abstained"]) for r in rows))

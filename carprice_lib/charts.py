@@ -151,5 +151,5 @@ def shares(old: Mapping[str, int],  # how many of each value were known
     totals = [max(sum(x.values()), 1) for x in (old, new)]
     order = sorted({*old, *new}, key=lambda k: -max(old.get(k, 0) / totals[0], new.get(k, 0) / totals[1]))
     top, rest = order[:most], order[most:]
-    parts = [[x.get(k, 0) / t for k in top] + ([sum(x.get(k, 0) for k in rest) / t] if rest else []) for x, t in zip((old, new), totals)]
-    return [str(k) for k in top] + (["others"] if rest else []), *parts
+    was, came = ([x.get(k, 0) / t for k in top] + ([sum(x.get(k, 0) for k in rest) / t] if rest else []) for x, t in zip((old, new), totals))
+    return [str(k) for k in top] + (["others"] if rest else []), was, came

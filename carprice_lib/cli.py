@@ -123,10 +123,10 @@ def _allowed(section: type[BaseModel], name: str) -> str:
     return " or ".join(", ".join([words.get(k.get("type", "object"), "a section of parameters"),
                                   *(f"{text} {k[key]:g}" for key, text in limits.items() if key in k)]) for k in kinds)
 
-def _problem(error: dict, given: dict) -> str:
+def _problem(error: Any, given: dict) -> str:
     "One pydantic error of params.yaml as one sentence."
     *path, name = (str(p) for p in error["loc"] if not str(p).startswith(("constrained", "float", "int", "none")))
-    section = Params.model_fields[path[0]].annotation if path else Params
+    section: Any = Params.model_fields[path[0]].annotation if path else Params
     place = f"{path[0]}.{name}" if path else name
     if error["type"] == "extra_forbidden":
         close = difflib.get_close_matches(name, section.model_fields, 1)
@@ -207,13 +207,16 @@ def _engine(now: Progress) -> type:
     class Kernel(AsyncKernelManager):
         async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
             await super()._async_launch_kernel(kernel_cmd, **kw)
-            now.kernel = self.provisioner.process
+            now.kernel = self.provisioner.process  # type: ignore[union-attr]
 
     class Engine(NBClientEngine):
         @classmethod
         def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kw: Any) -> Any:
             begin, now.cells = nb_man.cell_start, len(nb_man.nb.cells)
-            nb_man.cell_start = lambda cell, cell_index=None, **k: (_say_cell(now, cell, cell_index), begin(cell, cell_index, **k))[1]
+            def start(cell: Any, cell_index: Any = None, **k: Any) -> Any:
+                _say_cell(now, cell, cell_index)
+                return begin(cell, cell_index, **k)
+            nb_man.cell_start = start
             return super().execute_managed_notebook(nb_man, kernel_name, kernel_manager_class=Kernel,
                                                       extra_arguments=["--log-level=50"], **kw)
     return Engine
@@ -441,7 +444,7 @@ def with_listing(command: Any  # takes `listing`, the fields that were given
     def run(**given: Any) -> None:
         listing = {f: v for f in FIELD_OPTIONS if (v := given.pop(f)) is not None}
         command(listing=listing, **given)
-    run.__signature__ = inspect.Signature([*own, *fields])
+    run.__signature__ = inspect.Signature([*own, *fields])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in (*own, *fields)}
     run.__doc__ = command.__doc__
     return run

@@ -188,6 +188,7 @@ def prices(r: Reading) -> str:  # HTML
 # %% ../nbs/10b_dashboard.ipynb #8f0cdd39
 def _fields(r: Reading) -> list[tuple[str, list[str], list[float], list[float]]]:
     "Names of bins, shares of the training rows and of the window, by field."
+    assert r.reference is not None
     now, found = view(r.given.seen, r.reference.as_of), []
     for name in NUMBERS:
         old, new = r.reference.sorted.get(name, np.empty(0)), now.numbers[name][np.isfinite(now.numbers[name])]
@@ -196,19 +197,21 @@ def _fields(r: Reading) -> list[tuple[str, list[str], list[float], list[float]]]
     if all(len(x) for x in prices): found.append(("predicted", *binned(*prices)))
     for name in WORDS:
         old, new = r.reference.counts.get(name, pd.Series(dtype=int)), pd.Series(now.words[name]).value_counts()
-        if len(old) and len(new): found.append((name, *shares(*({str(k).split("|")[-1]: int(n) for k, n in c.items()} for c in (old, new)))))
+        was, came = ({str(k).split("|")[-1]: int(n) for k, n in c.items()} for c in (old, new))
+        if len(old) and len(new): found.append((name, *shares(was, came)))
     return found
 
 def _counted(old: np.ndarray, new: np.ndarray) -> tuple[list[str], list[float], list[float]]:
     "Shares of numbers that have few values, such as seats."
-    return shares(*({f"{v:g}": int(n) for v, n in zip(*np.unique(x, return_counts=True))} for x in (old, new)))
+    was, came = ({f"{v:g}": int(n) for v, n in zip(*np.unique(x, return_counts=True))} for x in (old, new))
+    return shares(was, came)
 
 def drift(r: Reading) -> str:  # HTML
     "What came in beside what the model learned from."
     if r.reference is None or not len(r.given.seen): return section("Drift", f"<p>{escape(r.note)}</p>")
     subjects = {f.subject for f in r.findings if f.alarm and f.rule in ("drift", "missing", "unknown")}
     moved = subjects | ({"km_driven"} if "km for age" in subjects else set())  # the picture of the distance tells of both
-    pictures = sorted(((name not in moved, i, beside(name, *bins, alarm=name in moved)) for i, (name, *bins) in enumerate(_fields(r))))
+    pictures = sorted(((name not in moved, i, beside(name, bins, was, came, alarm=name in moved)) for i, (name, bins, was, came) in enumerate(_fields(r))))
     key = '<p class="key"><i style="background:currentColor;opacity:.3"></i>training rows<i style="background:#4c72b0"></i>this window' \
           '<i style="background:#e76f51"></i>this window, where it drifted</p>'
     rows = [(f.rule, f.subject, f"{f.value:.4g}", f"{f.limit:.4g}", "alarm" if f.alarm else "", f.why) for f in sorted(r.findings, key=lambda f: not f.alarm)]

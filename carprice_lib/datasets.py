@@ -19,7 +19,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 import numpy as np
@@ -59,7 +59,7 @@ class SourceFile(BaseModel):
     url: str | None = None  # where to fetch it, when `base` does not say so
 
     @model_validator(mode="after")
-    def _safe(self):
+    def _safe(self) -> Self:
         if Path(self.name).is_absolute() or ".." in Path(self.name).parts:
             raise ValueError(f"the file {self.name!r} must be named from the project's root, without '..'")
         if not self.sha256 and not self.name.startswith("data/raw/"):
@@ -79,7 +79,7 @@ class Column(BaseModel):
     high: float | None = None  # largest value of an extra; larger ones are blanked
 
     @model_validator(mode="after")
-    def _one_origin(self):
+    def _one_origin(self) -> Self:
         if (self.column is None) == (self.value is None): raise ValueError("give either a column or a value")
         return self
 
@@ -112,7 +112,7 @@ class Source(BaseModel):
     extras: Annotated[dict[str, Column], BeforeValidator(_short_form)] = {}  # numbers that only this source has
 
     @model_validator(mode="after")
-    def _complete(self):
+    def _complete(self) -> Self:
         if bool(self.files) == bool(self.simulate): raise ValueError("give either files or simulate")
         if self.files: _check_columns(self)
         return self
@@ -303,7 +303,7 @@ def _download(name: str, source: Source, file: SourceFile, root: Path, mirror: P
     raise DatasetError(f"The data set {name} needs the file {file.name!r}, and {pinned} gave {why}: get that file (SHA-256 {file.sha256}) "
                        "where there is a network, put it into a folder, and set CARPRICE_DATA_MIRROR to the folder.")
 
-def _why(e: Exception) -> str:
+def _why(e: Any) -> str:
     "What went wrong with a download, in a few words."
     if getattr(e, "response", None) is not None: return f"the answer {e.response.status_code}"
     if type(e) is ValueError: return "a file with another SHA-256"
@@ -513,7 +513,7 @@ def prepare(name: str,  # data set's name
     parts = _parts(name, kept)
     rows = {"in": len(raw), "quarantined": len(bad), "duplicates": len(duplicates)} | {p: len(df) for p, df in parts.items()}
     assert rows["in"] == sum(n for k, n in rows.items() if k != "in"), rows
-    summary = dict(dataset=name, title=source.title, currency=source.currency, as_of=source.as_of, licence=source.licence, rows=rows,
+    summary: dict[str, Any] = dict(dataset=name, title=source.title, currency=source.currency, as_of=source.as_of, licence=source.licence, rows=rows,
                    quarantine=counts, blanked=blanked, extras=list(source.extras), data_hash=_hash(kept))
     if added is not None: summary["added"] = len(added)
     _write(root / out, {f"{p}.parquet": df for p, df in parts.items()}

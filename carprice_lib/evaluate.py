@@ -127,7 +127,8 @@ def paired_bootstrap(ours: Any,  # losses of one model (n,)
     d = np.asarray(ours, float) - np.asarray(theirs, float)
     rng = np.random.default_rng(seed)
     means = np.array([d[rng.integers(0, len(d), len(d))].mean() for _ in range(resamples)])
-    return float(d.mean()), *(float(q) for q in np.quantile(means, [0.025, 0.975]))
+    low, high = (float(q) for q in np.quantile(means, [0.025, 0.975]))
+    return float(d.mean()), low, high
 
 # %% ../nbs/05_evaluate.ipynb #e19955a2
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def steps(values: Mapping[str, float],  # level: value of the car's group
     "How far each field moves a value, from all cars to ever narrower groups of like cars."
     out: Shares = {}
     chain = list(values) if level is None else [level]
-    while level is not None and PARENT[chain[0]] is not None: chain.insert(0, PARENT[chain[0]])
-    for name in chain: _add(out, values[name] - values.get(PARENT[name], start), (*ADDS[name], *(fine if name == "fine" else ())))
+    while level is not None and (wider := PARENT[chain[0]]) is not None: chain.insert(0, wider)
+    for name in chain: _add(out, values[name] - values.get(PARENT[name] or "", start), (*ADDS[name], *(fine if name == "fine" else ())))
     return out
 
 # %% ../nbs/07_explain.ipynb #fb3ef76e
@@ -68,6 +68,7 @@ def origin(model: PriceModel,
            car: Car  # from `car_of`
            ) -> Origin:
     "Where the price of a car itself comes from."
+    hedonic: Shares
     found, hedonic = model.groups.find(levels(car, model.about["narrow"])), {}
     for word, fields in words_of(car).items(): _add(hedonic, model.hedonic.words.get(word, 0.0), fields)
     for n, v in zip(model.hedonic.specs, car[len(TEXTS):]):

@@ -62,7 +62,7 @@ def _day(value: Any, as_of: np.datetime64) -> np.datetime64:
 
 def _place(value: Any) -> float:
     "Place in the order of owners, from 0; NaN where it is missing or unknown."
-    return {o.lower(): float(i) for i, o in enumerate(OWNERS)}.get(_text(value), np.nan)
+    return {o.lower(): float(i) for i, o in enumerate(OWNERS)}.get(_text(value) or "", np.nan)
 
 def _states(year: Any, km: Any, place: Any, day: Any, as_of: np.datetime64) -> np.ndarray:
     "The state (n, 7) or (7,) from numbers and days, one or many."
@@ -87,7 +87,7 @@ def states(df: pd.DataFrame,  # listings in canonical columns (n, ...)
            ) -> np.ndarray:  # in the order of STATE (n, 7), NaN where missing
     "In what state the cars of listings are sold."
     today = np.datetime64(as_of, "D")
-    def each(name, read):  # read every different value once
+    def each(name: str, read: Any) -> np.ndarray:  # read every different value once
         code, values = pd.factorize(df[name]) if name in df else (np.full(len(df), -1), [])
         return np.array([*map(read, values), read(None)])[code]
     year, km = (pd.to_numeric(df[f], errors="coerce").to_numpy(float, na_value=np.nan) for f in ("year", "km_driven"))
@@ -121,7 +121,7 @@ ADDS = dict(brand=("brand",), model=("model",), engine=("engine_cc", "fuel"), sp
             name_spec=("engine_cc", "fuel", "transmission"))  # level: fields that it tells apart beside its parent's
 CURVED = ("brand", "model", "engine", "spec", "power", "fine")  # levels with age curves of their own, from wide to narrow
 
-def _whole(value: float | None, step: float = 1) -> str:
+def _whole(value: Any, step: float = 1) -> str:
     "A number as text, rounded to a step; empty where it is missing."
     return "" if value is None else f"{np.round(value / step):.0f}"
 
@@ -166,7 +166,7 @@ def parents(self: Groups,
             ) -> np.ndarray:  # number of the parent of each of its groups (groups,)
     "In which wider group each group lies."
     out = np.empty(len(self.names[level]), int)
-    out[numbers[level]] = numbers[PARENT[level]]
+    out[numbers[level]] = numbers[PARENT[level] or ""]
     return out
 
 # %% ../nbs/03_features.ipynb #a645453b
@@ -204,6 +204,7 @@ def fit(cls: GroupMeans,
         ) -> tuple["GroupMeans", np.ndarray]:  # fitted; out-of-fold means and counts of the training rows (n, 2 x levels)
     "Learn the means of groups, and give training rows those of other folds."
     mean, k = float(exact(y.mean())), fold.max() + 1
+    blind: dict[str | None, np.ndarray]; wide: dict[str | None, np.ndarray]; tables: dict[str, np.ndarray]
     blind, wide, tables, columns = {None: np.array([y[fold != f].mean() for f in range(k)])[fold]}, {None: np.full(len(y), mean)}, {}, []
     for level, parent in PARENT.items():
         code = rows[level]
@@ -220,6 +221,7 @@ def of(self: GroupMeans,
        found: dict[str, int]  # level: number of the car's group, -1 where unknown
        ) -> list[float]:  # mean and log(1 + cars) at each level (2 x levels,)
     "What cars like this one cost; an unknown group has its wider group's mean and no cars."
+    mean: dict[str | None, float]
     mean, out = {None: self.mean}, []
     for level, parent in PARENT.items():
         mean[level], cars = self.tables[level][found[level]].tolist() if found[level] >= 0 else (mean[parent], 0.0)

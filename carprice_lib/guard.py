@@ -145,6 +145,7 @@ async def __call__(self: Guard, scope: dict, receive: Any, send: Any) -> None:
     if scope["type"] == "websocket" and self.limits.keys and not allowed(dict(scope["headers"]), self.limits.keys):
         return await send({"type": "websocket.close", "code": 1008})
     if scope["type"] != "http": return await self.app(scope, receive, send)
+    state: dict[str, Any]
     begun, headers, state = time.perf_counter(), dict(scope["headers"]), {"status": 0, "read": 0, "why": None}
     given = headers.get(b"x-request-id", b"").decode("latin-1")
     request = scope["request_id"] = given if re.fullmatch(r"[\w-]{1,64}", given, re.A) else secrets.token_hex(8)

@@ -54,7 +54,7 @@ class Curve:
         part = np.clip((x - self.knots[i]) / (self.knots[i + 1] - self.knots[i]), 0.0, 1.0)
         return np.where(np.isnan(x), self.missing, self.heights[i] + part * (self.heights[i + 1] - self.heights[i]))
 
-    def __post_init__(self): self._lists = self.knots.tolist(), self.heights.tolist()
+    def __post_init__(self) -> None: self._lists = self.knots.tolist(), self.heights.tolist()
 
     def _at(self, x: float) -> float:
         "The same for one number, ten times faster than with arrays."
@@ -101,7 +101,7 @@ def state(self: Hedonic,
 def _knots(name: str, x: np.ndarray, pieces: int = 8) -> np.ndarray | None:
     "Knots at the quantiles, whole years for ages; None where the number never varies."
     x = x[~np.isnan(x)]
-    q = np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6)) if len(x) else []
+    q = np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6)) if len(x) else np.empty(0)
     return q if len(q) > 1 else None
 
 def _vocabulary(cars: list[Car], car: np.ndarray, least: int = 2) -> dict[str, int]:
@@ -218,6 +218,7 @@ def fit(cls: AgeCurves,
         few: float = 2.0, bent: float = 5.0  # cars that a wider group's level and its curve are worth
         ) -> AgeCurves:
     "Bend the curve of all cars from level to level."
+    tables: dict[str, np.ndarray]
     tables, wider = {}, exact(start)[None, :].repeat(len(groups.names[CURVED[0]]), 0)
     for i, level in enumerate(CURVED):
         if i: wider = tables[CURVED[i - 1]][groups.parents(numbers, level)]

@@ -68,6 +68,7 @@ def _is_consumption(values: pd.Series) -> bool:
 def place_columns(raw: pd.DataFrame  # a file's rows (n, columns)
                   ) -> dict[str, str]:  # field to column
     "Which column holds which field, by name and, in doubt, by values."
+    placed: dict[str, str]
     parts, placed = {c: name_parts(c) for c in raw}, {}
     for name, synonyms in (SYNONYMS | EXTRAS).items():
         for word in synonyms:
@@ -143,7 +144,7 @@ def _date_format(texts: pd.Series) -> str:
     "How dates are written, when not as ISO."
     forms = ("ISO8601", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d %B %Y", "%d %b %Y")
     read = {f: pd.to_datetime(texts.head(2000), format=f, errors="coerce", utc=True).notna().mean() for f in forms}
-    best = max(forms, key=read.get)
+    best = max(forms, key=lambda f: read[f])
     return "" if best == "ISO8601" or not read[best] else best
 
 # %% ../nbs/02a_intake.ipynb #7c2316e9

@@ -160,13 +160,14 @@ def _annotation(f: Field) -> tuple[Any, Any]:
     return (Annotated[base, note], ...) if f.required else (Annotated[base, note] | None, None)
 
 _body = ConfigDict(extra="forbid", str_strip_whitespace=True)
-Listing: type[BaseModel] = create_model("Listing", __config__=_body, **{f.name: _annotation(f) for f in FIELDS.values()})
+_parts: dict[str, Any] = {f.name: _annotation(f) for f in FIELDS.values()}
+Listing: type[BaseModel] = create_model("Listing", __config__=_body, **_parts)
 
 # %% ../nbs/00_listing.ipynb #32c0412f
 class ListingError(ValueError):
     "A listing that cannot be valued; its text is one sentence for the person who wrote it."
 
-def _sentence(error: dict) -> str:
+def _sentence(error: Any) -> str:
     "One pydantic error as one sentence: the field, what was wrong, what is allowed."
     name, given = str(error["loc"][0]), error.get("input")
     f = FIELDS.get(name)

@@ -161,6 +161,7 @@ def over_time(log: Log,
     with log.begin(_META) as db:
         begin, end = _span(db, since, until)
         rows = db.execute(sa.select(MINUTES).where(MINUTES.c.minute >= begin, MINUTES.c.minute < end).order_by(MINUTES.c.minute)).all()
+    steps: dict[int, list[Any]]
     wide, steps = step // 60, {}
     for r in rows: steps.setdefault(r.minute // wide, []).append(r)
     def expected(k: int) -> int: return min((k + 1) * wide, end) - max(k * wide, begin)

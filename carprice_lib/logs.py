@@ -42,13 +42,13 @@ def _line(said: Mapping[str, Any], **_: Any) -> str:
     "An event as JSON."
     return hidden(json.dumps(said, ensure_ascii=False, default=str))
 
-_SHARED = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso")]
+_SHARED: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso")]
 logger = structlog.wrap_logger(structlog.PrintLogger(sys.stderr), cache_logger_on_first_use=True,
                                processors=[*_SHARED, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_line)])
 
 def formatter() -> logging.Formatter:
     "Makes the same lines of what libraries log in Python's own way."
-    end = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_line)]
+    end: Any = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_line)]
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*_SHARED, structlog.stdlib.add_logger_name], processors=end)
 
 # %% ../nbs/08f_logs.ipynb #0f4f3a57

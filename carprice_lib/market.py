@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -433,7 +434,7 @@ class Drift:
     date: str | date  # first day of the change
     size: float  # price: relative change of every price; mix and unit: share of listings
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in _DRIFT_SIZES:
             raise MarketError(f"kind of drift is {self.kind!r}, but must be one of {', '.join(_DRIFT_SIZES)}.")
         low, high, meaning = _DRIFT_SIZES[self.kind]
@@ -467,7 +468,7 @@ def _draw_cars(rng: np.random.Generator, rows: int, drift: Drift | None) -> dict
                       drifted=miles | green | (late & ("price" in size)))
 
 # %% ../nbs/01_market.ipynb #2e503c23
-def _texts(values, codes: np.ndarray) -> pd.Series:
+def _texts(values: Any, codes: np.ndarray) -> pd.Series:
     "Texts by their place in a list; missing beyond its end."
     return pd.Series(pd.array([*values, None], dtype="str").take(codes))
 
@@ -517,6 +518,7 @@ def _slips(rng: np.random.Generator, at: dict[str, np.ndarray], listings: pd.Dat
 def _blanks(rng: np.random.Generator, at: dict[str, np.ndarray], listings: pd.DataFrame) -> pd.DataFrame:
     "Missing fields, words for numbers, categories that nobody knows; year, distance and price become text."
     out = listings.astype(dict.fromkeys(("year", "km_driven", "price"), "str") | {"seats": float})
+    wrong: list[tuple[str, list[str], list[Any]]]
     wrong = [("missing required field", [*(f.name for f in FIELDS.values() if f.required), "price"], [None]),
              ("missing optional field", [f.name for f in FIELDS.values() if not f.required and f.name != "listed_on"], [None]),
              ("unparseable number", ["year", "km_driven", "price"], ["n/a", "ask", "?"]),

@@ -38,6 +38,7 @@ class PriceModel:
     "A price model of used cars: median price and range."
     def __init__(self, about: dict[str, Any],  # as_of, currency, dataset, data_hash, level, extras, seed, threads, rows, narrow, numbers, specs, categories
                  params: dict[str, float]):  # all settings, as in `trees.DEFAULTS`
+        self._kinds: dict[tuple, Any]
         self.about, self.params, self.known, self._kinds = about, params, Known(), {}
         self.groups: Groups; self.means: GroupMeans; self.hedonic: Hedonic; self.curves: AgeCurves
         self.booster: xgb.Booster  # answers three questions: log price beyond what the trees lean on, log of the lower and of the upper spread
@@ -64,7 +65,8 @@ def names(self: PriceModel) -> list[str]:  # names of what the trees read (p,)
 @patch
 def shares(self: PriceModel) -> tuple[float, float]:  # of the hedonic price and the age curve
     "Weight of the two additive models, with what the trees lean on."
-    return tuple(float(w) + self.params["lean"] / 2 * float(self.weights[2]) for w in self.weights[:2])
+    hedonic, curve = (float(w) + self.params["lean"] / 2 * float(self.weights[2]) for w in self.weights[:2])
+    return hedonic, curve
 
 @patch
 def kind(self: PriceModel,
@@ -157,7 +159,7 @@ def _learn(self: PriceModel, train: pd.DataFrame, y: np.ndarray) -> Begun:
     static = np.array([self._static(c, ()) for c in cars]).reshape(len(cars), -1)
     wear = state[:, [STATE.index(n) for n in about["numbers"]]]
     both, X = blind.mean(axis=0), np.hstack([wear, static[car], worth, like], dtype=np.float32, casting="same_kind")
-    return Begun(X, y, *blind, self.params["lean"] * both, trust(y - both), fold, state)
+    return Begun(X, y, blind[0], blind[1], self.params["lean"] * both, trust(y - both), fold, state)
 
 # %% ../nbs/04_model.ipynb #0514333f
 @patch(cls_method=True)
@@ -223,7 +225,7 @@ def _calibrate(self: PriceModel, begun: Begun, error: np.ndarray, done: np.ndarr
     "Learn the spreads, and the scores of all rows with an out-of-fold error, each by spreads learned without it."
     scores, seed, threads = np.full(len(error), np.nan), self.about["seed"], self.about["threads"]
     sizes = np.abs(error) / np.abs(error[done]).mean()
-    def both(rows): return [boost_spread(begun.X[rows], sizes[rows], self.names, wear, seed, threads) for wear in (1, -1)]
+    def both(rows: np.ndarray) -> list[xgb.Booster]: return [boost_spread(begun.X[rows], sizes[rows], self.names, wear, seed, threads) for wear in (1, -1)]
     for f in np.unique(begun.fold[done]):
         out = done & (begun.fold == f)
         rest = done & ~out
@@ -329,7 +331,7 @@ FORMAT = 3  # raised when what the files mean changes
 _FILES = ("model.json", "weights.npz", "booster.ubj")
 
 @patch
-def _arrays(self: PriceModel) -> dict[str, np.ndarray]:
+def _arrays(self: PriceModel) -> dict[str, Any]:
     "All that is stored as arrays, by name."
     means = {f"mean.{level}": table for level, table in self.means.tables.items()}
     curves = {f"curve.{level}": table for level, table in self.curves.tables.items()}

@@ -145,6 +145,12 @@ def valued(service: Service,
 # %% ../nbs/09g_page.ipynb #52cf21a7
 class Page:
     "The page's parts, by name."
+    language: Any; head: Any; card: Any; tabs: list[Any]
+    asked: Any; level: Any; more: Any; go: Any; examples: Any
+    price: Any; link: Any; drivers: Any; place: Any; years: Any
+    what: Any; what_head: Any; hint: Any; km: Any; year: Any; then: Any
+    file: Any; price_file: Any; summary: Any; out: Any
+
     def __init__(self, service: Service, log: Log):
         self.service, self.log = service, log
         self.makes = service.schema()["makes"]

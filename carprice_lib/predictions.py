@@ -86,6 +86,7 @@ class Log:
 
     def __init__(self, url: str,  # from `log_url`; raises `LogError`
                  days: str | Path | None = None):  # folder of the Parquet files, where feedback looks for older predictions
+        self._waiting: list[Any]
         self.engine, self._waiting, self._mutex, self.days = _engine(url), [], threading.Lock(), days and Path(days)
         self._thread = ThreadPoolExecutor(1, "log")  # one writer: rows that come while it writes go together
         try: self._open()

@@ -88,7 +88,7 @@ def fit(cls: Known,
         ) -> "Known":
     "Learn limits, and how much more wrong cars of unknown groups went."
     top = [float(np.nanquantile(state[:, STATE.index(n)], 0.999)) for n in ("age", "log_km")]
-    self, some = cls(*top), np.isfinite(scores)
+    self, some = cls(top[0], top[1]), np.isfinite(scores)
     usual, floor = np.quantile(np.abs(scores[some]), 0.9), 1.0
     for level in ("name", "model", "brand"):
         new = some & (X[:, list(names).index(f"cars.{level}")] == 0)

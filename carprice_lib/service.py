@@ -9,7 +9,7 @@ __all__ = ['ServiceError', 'champion_folder', 'Champion', 'Service', 'record']
 import sys
 
 if not {"xgboost", "sklearn"} & set(sys.modules):
-    sys.modules["sklearn"] = None  # XGBoost would import it, a second long, for classes that nothing here uses
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # XGBoost would import it, a second long, for classes that nothing here uses
     import xgboost  # noqa: F401
     del sys.modules["sklearn"]
 
@@ -63,6 +63,7 @@ class Champion:
         for name in self.model.groups.names["model"]:
             make, _, model = name.partition("|")
             self.models.setdefault(make, []).append(model)
+        self._reasons: Reasons | None
         self._reasons, self._mutex = None, threading.Lock()
 
     @property

@@ -136,6 +136,7 @@ def _written(pieces: "Iterable[pd.DataFrame]", kind: str) -> Iterator[bytes]:
     "Tables as the bytes of one file."
     import pyarrow as pa
     import pyarrow.parquet as pq
+    writer: Any
     made, writer = _Out(), None
     for piece in pieces:
         if kind == "csv":

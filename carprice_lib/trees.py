@@ -82,6 +82,7 @@ def join(questions: Sequence[Sequence[xgb.Booster]],  # for each question the bo
          threads: int = 2  # when asked
          ) -> xgb.Booster:  # one that gives (n, questions)
     "One set of trees that answers several questions."
+    trees: list[dict]; asked: list[int]
     trees, asked = [], []
     for i, boosters in enumerate(questions):
         for booster in boosters:
@@ -101,7 +102,7 @@ def blend(said: np.ndarray,  # what each model said out of fold (n, models)
           soft: float = 0.02  # errors far below this count by their square
           ) -> np.ndarray:  # weights, none below 0, 1 in sum (models,)
     "Weights of models that together err least."
-    def loss(v):
+    def loss(v: np.ndarray) -> tuple[float, np.ndarray]:
         w = np.exp(v - v.max()) / np.exp(v - v.max()).sum()
         rest = said @ w - y
         size = np.sqrt(rest * rest + soft * soft)

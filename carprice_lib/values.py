@@ -16,7 +16,7 @@ import pandas as pd
 from .listing import FIELDS
 
 # %% ../nbs/01a_values.ipynb #1e00fcad
-UNITS = {  # our unit: {theirs, squeezed to small letters: how many of ours is one}
+UNITS: dict[str, dict[str, float]] = {  # our unit: {theirs, squeezed to small letters: how many of ours is one}
     "km": {"km": 1, "kms": 1, "kilometer": 1, "kilometre": 1, "kilometers": 1, "kilometres": 1,
            "mi": 1.609344, "mile": 1.609344, "miles": 1.609344},
     "cm³": {"cc": 1, "ccm": 1, "cm3": 1, "cm³": 1, "l": 1000, "litre": 1000, "liter": 1000, "litres": 1000, "liters": 1000},

@@ -55,7 +55,7 @@ def minutes_of_week(now: float,  # moment at which the week ends, epoch seconds
     rng, rows = np.random.default_rng(seed), []
     for at in np.arange(now - 7 * DAY, now - 59, 60):
         if 0 <= at - (now - 4 * DAY) < 3600: continue
-        tally, busy = Tally(worker="w1", since=float(at)), 1 + 6 * daytime(at)
+        tally, busy = Tally(worker="w1", since=float(at)), 1 + 6 * daytime(np.array(at))
         failing = 0.2 if 0 <= at - (now - 3 * DAY) < 3 * 3600 else 0.001
         for took in rng.lognormal(-5 + busy / 8, 0.7, rng.poisson(busy)): tally.count(500 if rng.random() < failing else 200, float(took))
         rows.append(tally.take(float(at) + 60))
