@@ -24,6 +24,7 @@ from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
+from starlette.routing import Route
 
 from . import __version__
 from .guard import Figures, Guard, Limits, Refusal, limits_of
@@ -196,6 +197,8 @@ def _pricing(api: Api) -> None:
         if explain: said["explanation"] = await run_in_threadpool(api.service.explain, given)
         await api.log.add(record(said, given, "api", request.scope.get("request_id", "")))
         return json(said)
+
+    app.router.routes.insert(0, Route("/predict", predict, methods=["POST"]))
 
     @app.post("/explain", **_says(413, 415, 422, 504, body=Listing, tags=["price"]))
     async def explain(request: Request) -> Response:

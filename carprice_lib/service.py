@@ -26,6 +26,7 @@ from typing import Any
 from fastcore.basics import patch
 
 from .explain import LABELS, Reasons, deal, depreciation
+from .forest import Forest
 from .listing import FIELDS, ListingError, read_listing
 from .model import PriceModel, model_hash
 from .predictions import new_id
@@ -55,6 +56,7 @@ class Champion:
     def __init__(self, folder: str | Path):  # of plain files; raises `ModelError`
         self.folder = Path(folder)
         self.model, self.hash = PriceModel.load(folder, threads=1), model_hash(folder)
+        self.model.booster = Forest(self.model.booster)
         try: self.promoted = json.loads((self.folder / "promoted.json").read_text(encoding="utf-8"))
         except (OSError, ValueError): self.promoted = {}
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
