@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,8 @@ def main() -> None:
     options.add_argument("--always", action="store_true", help="retrain whether an alert is open or not")
     options.add_argument("--once", action="store_true", help="one run, now")
     given = options.parse_args()
-    if address := os.environ.get("PREFECT_API_URL"): wait_for(address)
+    try: wait_for(os.environ.setdefault("PREFECT_API_URL", "http://127.0.0.1:4200/api"))
+    except FlowError as e: sys.exit(f"carprice: {e}")
     circle, values = __getattr__("circle"), dict(root=str(Path.cwd()), always=given.always)
     if given.once: print(circle(**values))
     else: circle.serve(name="carprice", interval=given.hours * 3600, parameters=values)

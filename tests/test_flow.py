@@ -36,10 +36,6 @@ def test_nothing_of_prefect_is_here_without_it():
     code = "import sys, carprice_lib.cli, carprice_lib.flow, carprice_lib.retrain; print([m for m in sys.modules if m.startswith('prefect')])"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
-def test_the_flow_needs_its_server(finished, bin_):
-    finished.refuses(f"timeout 60 {bin_}/python -c 'from carprice_lib.flow import wait_for; wait_for(\"http://127.0.0.1:9/api\", 1)' 2>&1 | tail -1; exit 1",
-                     "does not answer", "prefect server start")
-
 def until(what, seconds=90):
     "Wait until something is true."
     end_ = time.monotonic() + seconds
