@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from fastcore.basics import patch
 
@@ -56,7 +56,7 @@ class Champion:
     def __init__(self, folder: str | Path):  # of plain files; raises `ModelError`
         self.folder = Path(folder)
         self.model, self.hash = PriceModel.load(folder, threads=1), model_hash(folder)
-        self.model.booster = Forest(self.model.booster)
+        self.model.booster = cast(Any, Forest(self.model.booster))
         try: self.promoted = json.loads((self.folder / "promoted.json").read_text(encoding="utf-8"))
         except (OSError, ValueError): self.promoted = {}
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
