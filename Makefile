@@ -34,7 +34,7 @@ install: $(READY)  ## make .venv from requirements.lock
 
 repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
 	@$(if $(DATASET),carprice datasets use $(DATASET))
-	@dvc repro
+	@dvc repro || { carprice mend && dvc repro; }
 	@carprice results
 
 serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
@@ -46,7 +46,7 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 test: $(READY)  ## run every test, long ones as a sample
 	@pytest
 
-soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): some hours
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): an hour or two
 	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_retrain.py tests/test_api.py
 
 shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (ten to twenty minutes)

@@ -6,10 +6,11 @@
 __all__ = ['Share', 'Part', 'Span', 'STAGES', 'app', 'datasets_app', 'FIELD_OPTIONS', 'Section', 'Prepare', 'Eda', 'Tune',
            'Train', 'Evaluate', 'Drift', 'Report', 'Monitor', 'Stage', 'Params', 'CliError', 'load_params',
            'stage_params', 'StageError', 'Progress', 'cause_of_death', 'watch', 'execute', 'normalise', 'to_html',
-           'run_stage', 'finish_stage', 'code_of', 'write_code', 'stage_command', 'code_command', 'results_command',
-           'results_table', 'main', 'datasets_list', 'datasets_use', 'datasets_check', 'with_listing',
-           'predict_command', 'answer_table', 'explain_command', 'serve_command', 'space_command', 'rollback_command',
-           'window_of', 'monitor_command', 'retrain_command', 'market_command', 'shape_command', 'bench_command']
+           'run_stage', 'finish_stage', 'code_of', 'write_code', 'stage_command', 'mend_command', 'code_command',
+           'results_command', 'results_table', 'main', 'datasets_list', 'datasets_use', 'datasets_check',
+           'with_listing', 'predict_command', 'answer_table', 'explain_command', 'serve_command', 'space_command',
+           'rollback_command', 'window_of', 'monitor_command', 'retrain_command', 'market_command', 'shape_command',
+           'bench_command']
 
 # %% ../nbs/11_cli.ipynb #a0a65aeb
 import ast
@@ -369,6 +370,13 @@ def stage_command(name: Annotated[str, typer.Argument(help="One of " + ", ".join
         close = difflib.get_close_matches(name, STAGES, 1)
         raise CliError(f"There is no stage {name!r}; " + (f"did you mean {close[0]!r}?" if close else f"the stages are {', '.join(STAGES)}."))
     run_stage(Path.cwd(), name)
+
+@app.command("mend")
+def mend_command() -> None:
+    "Put back a dvc.lock that a kill cut short; `make repro` asks for it where DVC fails."
+    from carprice_lib.retrain import mend
+    if not mend(Path.cwd()): raise typer.Exit(1)
+    print("dvc.lock was cut short by a kill; it is as in git again, and what was finished since comes from DVC's cache.")
 
 @app.command("code")
 def code_command() -> None:
