@@ -47,7 +47,7 @@ FIELDS = {f.name: f for f in (
     Field("variant", "text", "rest of the name: trim, engine badge, body"),
     Field("year", "integer", "model year", "year", 1950, 2100, required=True),
     Field("km_driven", "number", "odometer reading", "km", 0, 1_000_000, required=True),
-    Field("fuel", "category", "what it burns", categories=FUELS, required=True),
+    Field("fuel", "category", "kind of fuel", categories=FUELS, required=True),
     Field("transmission", "category", "gearbox", categories=TRANSMISSIONS, required=True),
     Field("owner", "category", "which owner sells it", categories=OWNERS),
     Field("seller_type", "text", "who sells it"),
