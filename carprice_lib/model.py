@@ -23,7 +23,7 @@ from . import features
 from .features import CURVED, MEAN_NAMES, SPECS, STATE, TEXTS, Car, GroupMeans, Groups, exact, levels, states
 from .hedonic import AGES, AgeCurves, Curve, Design, Hedonic, at_age
 from .ranges import LEAST_FALL, Known, ModelError, boost_spread, score_range, stretch, upper_end
-from .trees import ask, blend, boost, depth, join, lean, settings, trust, wear_weight
+from .trees import ask, blend, boost, depth, join, settings, trust, wear_weight
 
 # %% ../nbs/04_model.ipynb #f1391b4f
 @dataclass
@@ -179,7 +179,7 @@ def begin(cls: PriceModel,
     if len(train) < 2 * FOLDS: raise ModelError(f"A model needs at least {2 * FOLDS} rows to learn from, but there are {len(train)}.")
     about = dict(as_of=as_of or _newest(train), currency=currency, dataset=dataset, data_hash=data_hash, level=float(level),
                  extras=[c for c in extras if c in train], seed=int(seed), threads=int(threads), rows=len(train))
-    self = cls(about, settings({"lean": lean(len(train))} | (params or {})))
+    self = cls(about, settings(params))
     return self, self._learn(train, y)
 
 @patch
