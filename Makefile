@@ -109,7 +109,7 @@ check: $(READY)  ## notebooks clean, library, tests and README in step with them
 
 coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least)
 	@coverage erase
-	@coverage run -m pytest tests/test_notebooks.py
+	@for notebook in nbs/*.ipynb; do coverage run -m carprice_lib.proof $$notebook || exit 1; done
 	@coverage combine --quiet
 	@coverage report
 

@@ -111,7 +111,7 @@ def drop(self: Known,
          state: np.ndarray  # from `states` (..., 7)
          ) -> np.ndarray:  # log price (...)
     "How much the lower end drops beyond the ages and distances of training."
-    beyond = [np.maximum(np.nan_to_num(state[..., STATE.index(n)]) - top, 0.0) for n, top in (("age", self.oldest), ("log_km", self.farthest))]
+    beyond = [np.fmax(state[..., STATE.index(n)] - top, 0.0) for n, top in (("age", self.oldest), ("log_km", self.farthest))]
     return STEEP["age"] * beyond[0] + STEEP["log_km"] * beyond[1]
 
 # %% ../nbs/03b_ranges.ipynb #45aa3341
@@ -121,7 +121,7 @@ def limits(self: Known,
            ratio: float  # upper end over lower end
            ) -> tuple[list[str], str]:  # why the range is wider; why there is no price, empty where there is one
     "What is out of the ordinary in a listing's state, and whether it is too much so."
-    age, km = (float(np.nan_to_num(state[STATE.index(n)])) for n in ("age", "log_km"))
+    age, km = (float(np.fmax(state[STATE.index(n)], 0.0)) for n in ("age", "log_km"))
     why, no = [], ""
     if age > self.oldest: why.append(f"at {age:.0f} years it is older than nearly all cars known, up to {self.oldest:.0f}")
     run, far = np.expm1(km) * 1000, np.expm1(self.farthest) * 1000

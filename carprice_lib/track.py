@@ -78,7 +78,9 @@ def open_store(root: str | Path,  # the project's root
     check_store(uri)
     file = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not file.exists() and file.parent.is_dir(): _make_tables(file)
+    given = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
+    if given is None: os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, and another root would be taken for this one
     client = mlflow.MlflowClient()
     if found := client.get_experiment_by_name(name): return client, found.experiment_id
     place = (Path(root).resolve() / "mlruns" / dataset).as_uri() if uri == _own_store(root) else None

@@ -21,12 +21,12 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
+ORDER = ["test_house", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
          "test_data", "test_pipeline", "test_faults", "test_retrain", "test_flow", "test_readme"]
 
 
 def pytest_collection_modifyitems(items):
-    "Fast tests first: house rules, notebooks, then whole runs and faults."
+    "Fast tests first: house rules, then the service and the page, then whole runs and faults."
     items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
 
 
