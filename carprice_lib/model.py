@@ -23,7 +23,7 @@ from . import features
 from .features import CURVED, MEAN_NAMES, SPECS, STATE, TEXTS, Car, GroupMeans, Groups, exact, levels, states
 from .hedonic import AGES, AgeCurves, Curve, Design, Hedonic, at_age
 from .ranges import LEAST_FALL, Known, ModelError, boost_spread, score_range, stretch, upper_end
-from .trees import ask, blend, boost, depth, join, settings, trust
+from .trees import ask, blend, boost, depth, join, settings, trust, wear_weight
 
 # %% ../nbs/04_model.ipynb #f1391b4f
 @dataclass
@@ -191,7 +191,8 @@ def grow(self: PriceModel,
     "Trees grown on some of the rows."
     params = settings(self.params | (params or {}))
     deep = max(depth(self.about["rows"]) + params["deeper"], 1)
-    return boost(begun.X[rows], (begun.y - begun.base)[rows], begun.weight[rows], self.names, params, deep, self.about["seed"], self.about["threads"])
+    wear = wear_weight(self.about["rows"])
+    return boost(begun.X[rows], (begun.y - begun.base)[rows], begun.weight[rows], self.names, params, deep, wear, self.about["seed"], self.about["threads"])
 
 # %% ../nbs/04_model.ipynb #20d1fa8b
 @patch(cls_method=True)
