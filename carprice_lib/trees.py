@@ -39,7 +39,7 @@ def settings(params: dict | None = None  # settings that differ from `DEFAULTS`
 def depth(rows: int  # training rows
           ) -> int:  # levels
     "Depth of trees that suits a number of rows; measured on 3,000 to 80,000."
-    return int(np.clip(np.floor(2 * np.log2(max(rows, 1)) - 20), 7, 12))
+    return int(np.clip(np.floor(2 * np.log2(max(rows, 1)) - 20), 5, 12))
 
 def wear_weight(rows: int  # training rows
                 ) -> float:  # 1: as often as any other column
