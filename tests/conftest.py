@@ -37,6 +37,9 @@ def pytest_sessionfinish(session):
         session.exitstatus = 1
 
 
+# A shell that runs the tests in the background has them ignore interrupts, and with them all that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN: signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Nothing calls home, and nothing of the user's is read or written: not the home folder, not DVC's cache of states.
 QUIET = {"DO_NOT_TRACK": "true", "ITERATIVE_DO_NOT_TRACK": "1", "DVC_NO_ANALYTICS": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
          "EVIDENTLY_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1",
