@@ -242,7 +242,7 @@ def _of_distance(reference: Reference, now: View) -> Question:
     "Do the distances fit the ages?"
     left = reference.usage.left(now.numbers["age"], now.numbers["km_driven"], now.words["fuel"])
     test = partial(mean_shift, reference.left, left[np.isfinite(left)])
-    seen = f"the distances for their age are {np.expm1(test(0.5)[0]):+.1%} beyond those of the training rows"
+    seen = f"the distances for their age differ from those of the training rows by {np.expm1(test(0.5)[0]):+.1%}"
     return Question("drift", "km for age", _second(test), seen, _SHIFT)
 
 def _of_answers(old: np.ndarray, new: np.ndarray) -> Iterator[Question]:
@@ -306,7 +306,7 @@ def _of_prices(reference: Reference, seen: pd.DataFrame, realised: pd.Series, wa
         ends = " to ".join(f"{told[name + end]:{form}}" for end in ("_low", "_high"))
         return f"{told[name]:{form}} ({ends}), {told['held_' + name]:{form}} on the held-out rows"
     bias = partial(mean_shift, reference.error, error, margin=watch.bias, weights=(reference.weight, weight))
-    yield Question("bias", "", _second(bias), f"realised prices are beyond the valuations by {span('bias', '+.1%')}", _SHIFT)
+    yield Question("bias", "", _second(bias), f"realised prices differ from the valuations by {span('bias', '+.1%')}", _SHIFT)
     mape = partial(ratio, share_error(reference.error), share_error(error), most=watch.mape)
     yield Question("mape", "", mape, f"the mean error is {span('mape', '.1%')}", _TIMES)
     hits = int(((price >= rows["low"]) & (price <= rows["high"])).sum())
