@@ -43,6 +43,10 @@ SPACE = (Setting("rounds", 300, 800), Setting("learning_rate", 0.02, 0.08, log=T
 # %% ../nbs/06_tune.ipynb #5ef918a7
 ENOUGH = 10_000  # rows that judge a setting
 
+def _judged(rows: int, folds: int) -> int:
+    "How many folds of so many training rows judge a setting."
+    return min(folds, -(-ENOUGH * FOLDS // rows))
+
 class Folds:
     "Training rows cut into folds, with what the trees learn from fitted once."
     def __init__(self, train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
@@ -51,7 +55,7 @@ class Folds:
         if not 1 <= folds <= FOLDS: raise ValueError(f"A setting is judged by 1 to {FOLDS} folds, but {folds} were asked for.")
         if len(train) < 10 * FOLDS: raise ValueError(f"Tuning needs at least {10 * FOLDS} training rows, but there are {len(train)}.")
         self.model, self.begun = PriceModel.begin(train, seed=seed, threads=threads, **about)
-        self.folds = min(folds, -(-ENOUGH * FOLDS // len(train)))
+        self.folds = _judged(len(train), folds)
 
     def errors(self, params: dict  # settings
                ) -> Iterator[float]:  # one error per fold
