@@ -52,11 +52,11 @@ def visit(clone, command):
     server = clone.start(command, LAB="--no-browser --allow-root", BROWSER="true")
     try:
         for _ in range(600):
-            if found := re.search(r"http://(127\.0\.0\.1|localhost):\d+\S*", server.said()): break
+            if found := re.search(r'http://(127\.0\.0\.1|localhost):\d+[^\s",)]*', server.said()): break
             try: server.wait(0.2)
             except Exception: continue
             pytest.fail(server.said()[-3000:])
-        assert b"<html" in answers(found[0].rstrip(")"), 90, server).lower()
+        assert b"<html" in answers(found[0], 90, server).lower()
     finally: end(server, 15)
 
 def follow(clone, command, dealer_file):
