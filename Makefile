@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak shape bench lab mlflow export check lock clean
+.PHONY: help install repro serve space test soak shape bench flow lab mlflow export check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -47,7 +47,7 @@ test: $(READY)  ## run every test, long ones as a sample
 	@pytest
 
 soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): some hours
-	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_api.py
+	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_retrain.py tests/test_api.py
 
 shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (ten to twenty minutes)
 	@carprice shape --pairs 10000000
@@ -60,8 +60,20 @@ $(PEERS): nbs/benchmarks/peers.lock $(READY)
 	@uv pip install --quiet --python build/peers/bin/python -r nbs/benchmarks/peers.lock
 	@touch $(PEERS)
 
-bench: $(PEERS)  ## the model beside its peers, and its costs: six hours on two cores (QUICK=1: minutes); a run that is cut off carries on
-	@carprice bench $(if $(QUICK),--quick)
+bench: $(PEERS)  ## the model beside its peers, and its costs: six hours on two cores (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
+	@carprice bench $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
+
+# Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
+FLOW := build/prefect/.ready
+PREFECT := PREFECT_API_URL=http://127.0.0.1:4200/api PREFECT_HOME=$(CURDIR)/build/prefect/home PREFECT_SERVER_ANALYTICS_ENABLED=false
+$(FLOW): settings.ini $(READY)
+	@test -x build/prefect/bin/python || $(PYTHON) -m venv build/prefect
+	@uv pip install --quiet --python build/prefect/bin/python "$$(sed -n 's/^prefect_requirements = //p' settings.ini)"
+	@touch $(FLOW)
+
+flow: $(FLOW)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200
+	@export $(PREFECT) PYTHONPATH=$(CURDIR); build/prefect/bin/prefect server start --host 127.0.0.1 --port 4200 & server=$$!; \
+	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.flow
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter

@@ -7,7 +7,9 @@ __all__ = ['WAIT', 'make_app', 'serve']
 
 # %% ../nbs/10_app.ipynb #c130efc2
 import asyncio
+import gc
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -19,6 +21,8 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from .api import make_api
 from .guard import Refusal
+from .live import beat
+from .logs import logger, speak_json
 from .predictions import Log, log_url
 from .service import Service, champion_folder
 
@@ -47,26 +51,50 @@ async def _rotate(log: Log, folder: Path, seconds: float = 3600.0) -> None:
     "Move full days to Parquet for as long as the service runs."
     while log.engine.dialect.name == "sqlite":
         try: await asyncio.to_thread(log.rotate, folder)
-        except Exception as e: print(f"carprice: the prediction log was not rotated ({type(e).__name__}: {e}); it is tried again in an hour.", flush=True)
+        except Exception as e: logger.warning("the prediction log was not rotated; it is tried again in an hour", error=f"{type(e).__name__}: {e}")
         await asyncio.sleep(seconds)
+
+# %% ../nbs/10_app.ipynb #77ab5d0e
+@asynccontextmanager
+async def _beating(app: FastAPI) -> AsyncIterator[None]:
+    "Write live figures for as long as the service runs."
+    beating = asyncio.create_task(beat(app.state.api.log, app.state.api.figures.tally))
+    try: yield
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
+
+# %% ../nbs/10_app.ipynb #33fac227
+async def _follow(service: Service, seconds: float = 1.0) -> None:
+    "Take over what is promoted for as long as the service runs."
+    told = ""
+    while True:
+        await asyncio.sleep(seconds)
+        try: version, why = await asyncio.to_thread(service.follow), ""
+        except Exception as e: version, why = "", str(e)
+        if version: logger.info("model in service", model=version)
+        if why and why != told: logger.error("the promoted model is not taken; the old one stays", error=why, model=service.champion.version)
+        told = why
 
 # %% ../nbs/10_app.ipynb #ff3e7805
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
     "From the first request to the last: the page is opened beside, the log closed at the end."
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as stack, _beating(app):
         done = asyncio.Event()
 
         async def page() -> None:
             async with AsyncExitStack() as inner:  # entered and left by the same task, as Gradio wants it
                 try: await _open_page(app, inner)
-                except Exception as e: print(f"carprice: the page cannot be shown ({type(e).__name__}: {e}); the API goes on.", flush=True)
+                except Exception as e: logger.error("the page cannot be shown; the API goes on", error=f"{type(e).__name__}: {e}", exc_info=True)
                 await done.wait()
         task = asyncio.create_task(page()) if app.state.with_page else None
         rotating = asyncio.create_task(_rotate(app.state.api.log, app.state.parquet))
+        following = asyncio.create_task(_follow(app.state.api.service))
         yield
         done.set()
         rotating.cancel()
+        following.cancel()
         if task: await task
         stack.callback(app.state.api.log.close)
 
@@ -74,9 +102,9 @@ def make_app(root: str | Path = ".",  # the project's root
              page: bool = True  # with the Gradio page?
              ) -> FastAPI:
     "API, page and report in one app; raises `ServiceError` where there is no model."
-    service, log = Service(champion_folder(root)), Log(log_url(root))
+    service, log = Service(champion_folder(root)), Log(log_url(root), Path(root).resolve() / "data/log")
     app = make_api(service, log)
-    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, Path(root).resolve() / "data/log", _life
+    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, log.days, _life
     report = Path(root).resolve() / "reports/index.html"
 
     async def the_report(request: Request) -> Response:
@@ -92,7 +120,9 @@ def make_app(root: str | Path = ".",  # the project's root
 def __getattr__(name: str) -> Any:
     "`app`, made when it is first asked for."
     if name != "app": raise AttributeError(name)
-    globals()["app"] = made = make_app()
+    try: globals()["app"] = made = make_app()
+    except (ValueError, RuntimeError) as e: sys.exit(f"carprice: {e}")
+    speak_json()
     return made
 
 def serve(host: str = "127.0.0.1",  # address to listen on
@@ -103,5 +133,9 @@ def serve(host: str = "127.0.0.1",  # address to listen on
     "Serve until interrupted."
     import uvicorn
     app = make_app(root, page)
-    print(f"carprice: model {app.state.api.service.champion.version} at http://{host}:{port} (API at /docs)", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    if sys.stdout.isatty(): print(f"carprice: model {app.state.api.service.champion.version} at http://{host}:{port} (API at /docs)", flush=True)
+    speak_json()
+    gc.freeze()  # what is loaded now stays: the collector need not look through it while requests wait
+    logger.info("serving", model=app.state.api.service.champion.version, address=f"http://{host}:{port}")
+    uvicorn.run(app, host=host, port=port, log_config=None, log_level="warning", access_log=False,
+                timeout_graceful_shutdown=5)  # an open page waits for ever

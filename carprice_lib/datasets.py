@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['ONE_NAME', 'RESERVED', 'LONGEST', 'DatasetError', 'project_root', 'SourceFile', 'Column', 'Source', 'catalogue',
            'load_source', 'check_entry', 'use_dataset', 'read_table', 'data_mirror', 'fetch', 'read_source',
-           'map_columns', 'clean_rows', 'leak_groups', 'split_groups', 'split_rows', 'load_rows', 'prepare']
+           'map_columns', 'clean_rows', 'leak_groups', 'split_groups', 'split_rows', 'load_rows', 'additions',
+           'canonical', 'prepare']
 
 # %% ../nbs/02_datasets.ipynb #353ecb7b
 import csv
@@ -409,15 +410,25 @@ def _time_split(df: pd.DataFrame, test: float) -> pd.Series | None:
 def split_rows(df: pd.DataFrame,  # clean listings (n, ...)
                seed: int,  # of the random split
                extras: list[str] = [],  # columns beside the canonical ones
-               test: float = 0.20  # share of the rows
+               test: float = 0.20,  # share of the rows
+               later: np.ndarray | None = None  # which rows came after the source, below all others (n,)
                ) -> tuple[pd.DataFrame, pd.DataFrame]:  # kept rows with `group`, `split` and perhaps `split_time`; exact duplicates
     "Take out exact duplicates and deal the rest out by group."
     group, repeated = leak_groups(df, [*FIELDS, *extras])
     df = df.assign(group=group)
     kept, duplicates = df[~repeated].copy(), df[repeated].copy()
-    kept["split"] = split_groups(kept["group"].to_numpy(), np.random.default_rng(seed).permutation(group.max() + 1), test)
+    first = kept["group"].to_numpy() if later is None else group[~repeated & ~later]
+    side = split_groups(first, np.random.default_rng(seed).permutation(first.max() + 1), test)
+    kept["split"] = side if later is None else np.concatenate([side, _late_sides(kept[len(side):], first, side, [*FIELDS, *extras], seed, test)])
     if (by_time := _time_split(kept, test)) is not None: kept["split_time"] = by_time
     return kept, duplicates
+
+# %% ../nbs/02_datasets.ipynb #82db8c12
+def _late_sides(cars: pd.DataFrame, first: np.ndarray, side: np.ndarray, fields: list[str], seed: int, test: float) -> np.ndarray:
+    "Train or test of later rows (n,), from their groups, and the groups and sides of the source's rows (m,)."
+    drawn = pd.util.hash_pandas_object(cars[fields], index=False).to_numpy(np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    own = pd.Series(np.where(drawn < test * 2.0**64, "test", "train"), cars.index)
+    return cars["group"].map(dict(zip(first.tolist(), side))).fillna(own).to_numpy(object)
 
 # %% ../nbs/02_datasets.ipynb #0350879a
 def _write(out: Path, frames: dict[str, pd.DataFrame], summary: dict) -> None:
@@ -451,6 +462,34 @@ def load_rows(name: str,  # data set's name
     except (TypeError, ValueError) as e: raise DatasetError(f"The market cannot be simulated as the entry {name!r} says: {e}") from None
     return raw.reset_index(drop=True), truth.reset_index(drop=True), source
 
+# %% ../nbs/02_datasets.ipynb #ea7cfeef
+def additions(name: str,  # data set's name
+              root: str | Path | None = None  # the project's root
+              ) -> pd.DataFrame | None:  # canonical columns, price, extras, `sale` and `told` as text (n, ...); None where nothing came
+    "Listings that came after the source, from `data/raw/new/<name>`."
+    files = sorted((Path(root or project_root()) / "data/raw/new" / name).glob("*.parquet"))
+    if not files: return None
+    rows = pd.concat([read_table(f) for f in files], ignore_index=True)
+    told = pd.to_numeric(rows["told"], errors="coerce")
+    newest = told.groupby(rows["sale"]).transform("max")
+    return rows[rows["sale"].isna() | (told == newest)].reset_index(drop=True)
+
+# %% ../nbs/02_datasets.ipynb #a59188e3
+def canonical(source: Source  # an entry
+              ) -> Source:  # the same for rows that are in canonical columns and units
+    "An entry whose columns are named as we name them."
+    return source.model_copy(update=dict(columns={}, extras={e: Column(column=e, high=c.high) for e, c in source.extras.items()}))
+
+def _joined(raw: pd.DataFrame, source: Source, added: pd.DataFrame | None) -> tuple[pd.DataFrame, pd.DataFrame, Source]:
+    "Rows as they came, the same mapped, and the entry as of the newest of them."
+    mapped = map_columns(raw, source)
+    if added is None: return raw, mapped, source
+    late = map_columns(added, canonical(source))
+    newest = pd.to_datetime(late["listed_on"], errors="coerce").max()
+    mapped, late = (df.assign(listed_on=df["listed_on"].fillna(pd.Timestamp(source.as_of))) for df in (mapped, late))
+    if newest > pd.Timestamp(source.as_of): source = source.model_copy(update=dict(as_of=str(newest.date())))
+    return *(pd.concat(pair, ignore_index=True) for pair in ((raw, added), (mapped, late))), source
+
 # %% ../nbs/02_datasets.ipynb #1c594d5d
 def prepare(name: str,  # data set's name
             seed: int = 0,  # of the split, and of the simulated market
@@ -461,19 +500,22 @@ def prepare(name: str,  # data set's name
     "From a source to clean, split listings with every row accounted for; raises `DatasetError`."
     root = Path(root or project_root())
     raw, truth, source = load_rows(name, seed, root)
-    good, reasons, blanked = clean_rows(map_columns(raw, source), source)
+    own, added = len(raw), additions(name, root)
+    raw, mapped, source = _joined(raw, source, added)
+    good, reasons, blanked = clean_rows(mapped, source)
     bad = reasons[reasons != ""]
     counts = {r: n for r in REASONS if (n := int((bad == r).sum()))}
     said = ", ".join(f"{n:,} {r}" for r, n in counts.items())
     if not len(good): raise DatasetError(f"None of the {len(raw):,} rows of {name} can be used: {said}.")
     good = good.assign(row=good.index + 1)
     if truth is not None: good = good.join(truth[["true_price", "true_sigma"]])
-    kept, duplicates = split_rows(good, seed, list(source.extras), test)
+    kept, duplicates = split_rows(good, seed, list(source.extras), test, None if added is None else good.index.to_numpy() >= own)
     parts = _parts(name, kept)
     rows = {"in": len(raw), "quarantined": len(bad), "duplicates": len(duplicates)} | {p: len(df) for p, df in parts.items()}
     assert rows["in"] == sum(n for k, n in rows.items() if k != "in"), rows
     summary = dict(dataset=name, title=source.title, currency=source.currency, as_of=source.as_of, licence=source.licence, rows=rows,
                    quarantine=counts, blanked=blanked, extras=list(source.extras), data_hash=_hash(kept))
+    if added is not None: summary["added"] = len(added)
     _write(root / out, {f"{p}.parquet": df for p, df in parts.items()}
            | {"duplicates.parquet": duplicates, "quarantine.csv": _quarantine(raw, bad)}, summary)
     return summary

@@ -30,11 +30,14 @@ from .words import choices as named
 FONTS = ["system-ui", "sans-serif"]
 CSS = """
 .worth { font-size: 2.6rem; font-weight: 700; line-height: 1.1; margin: 0 }
-.worth small { font-size: 1.1rem; font-weight: 400; display: block; margin-top: .4rem }
+.worth small { font-size: 1.1rem; font-weight: 400; display: block; margin: .4rem 0 .6rem; line-height: 1.4 }
 .deal { display: inline-block; padding: .2rem .8rem; border-radius: 1rem; border: 2px solid #4c72b0; font-weight: 600 }
 .sorry { border-left: 4px solid #e76f51; padding: .6rem 1rem; font-weight: 600 }
-.wide { overflow-x: auto }
-.like { width: 100%; border-collapse: collapse } .like td, .like th { padding: .3rem .5rem; text-align: left; border-bottom: 1px solid #8884 }
+.wide { overflow-x: auto; max-width: 100% }
+#hint { opacity: .75 } .gradio-container:has(#price [role]) #hint { display: none }
+.like { width: 100%; border-collapse: collapse } .like td, .like th { padding: .3rem .5rem !important; text-align: left }
+.like td, .like th { border: 0 !important; border-bottom: 1px solid #8884 !important }
+@media (max-width: 600px) { .like { font-size: .75rem } .like td, .like th { padding: .2rem !important } }
 footer { display: none !important }
 """
 LOOK: dict[str, Any] = dict(theme=gr.themes.Soft(font=FONTS, font_mono=["ui-monospace", "monospace"]), css=CSS, footer_links=[],
@@ -81,11 +84,17 @@ def about(service: Service,
     "What the model is: data, accuracy, weak spots."
     known = service.about()
     lines = [say(language, "model_card", version=known["version"], rows=number(language, known["rows"]), dataset=known["dataset"], as_of=known["as_of"])]
-    scores = known["metrics"]
-    if "test" in scores and "interval" in scores:
-        told = {k: percent(language, scores["test"][k]) for k in ("mdape", "mape")} | {k: percent(language, scores["interval"][k]) for k in ("coverage",)}
-        lines.append(say(language, "accuracy", level=percent(language, known["level"]), **told))
-    return "\n\n".join([*lines, say(language, "weak")])
+    if {"rows", "test", "interval"} <= known["metrics"].keys(): lines.append(_scores(known, language))
+    return "\n\n".join([*lines, *(say(language, k) for k in ("weak", "use", "read_more"))])
+
+def _scores(known: Mapping[str, Any], language: str) -> str:
+    "How good the model is, as a Markdown table."
+    rows, test, held = (known["metrics"][k] for k in ("rows", "test", "interval"))
+    shown = {say(language, "tests"): number(language, rows["test"]), say(language, "median_error"): percent(language, test["mdape"]),
+             say(language, "mean_error"): percent(language, test["mape"]), "R²": f"{test['r2']:.3f}".replace(".", "," if language == "fr" else "."),
+             say(language, "held", level=percent(language, held["nominal"])): percent(language, held["coverage"]),
+             say(language, "width"): percent(language, held["relative_width"]), say(language, "trained"): str(known["trained_at"])[:10]}
+    return "\n".join([f"| {say(language, 'figure')} | |", "|---|---|", *(f"| {k} | {v} |" for k, v in shown.items())])
 
 # %% ../nbs/09g_page.ipynb #058d9cc6
 FORM = ("brand", "model", "variant", "year", "km_driven", "fuel", "transmission", "owner")
@@ -168,13 +177,17 @@ def _one_car(page: Page) -> None:
             page.go = gr.Button(say("en", "value"), variant="primary", elem_id="value")
             page.examples = gr.Examples(EXAMPLES, [page.fields[f] for f in FROM_EXAMPLE], label=say("en", "examples"))
         with gr.Column(scale=3, min_width=300):
+            page.hint = gr.HTML(say("en", "hint"), elem_id="hint")
             page.price = gr.HTML(elem_id="price")
             page.link = gr.HTML()
             page.drivers, page.place, page.years = gr.HTML(), gr.HTML(), gr.HTML()
             with gr.Group(visible=False) as page.what:
+                page.what_head = gr.HTML(_whatif("en"), padding=True)
                 page.km = gr.Slider(0, 300_000, step=1000, label=say("en", "whatif_km"), elem_id="whatif_km")
                 page.year = gr.Slider(1990, 2030, step=1, label=say("en", "whatif_year"))
-                page.then = gr.HTML(elem_id="then")
+            page.then = gr.HTML(elem_id="then")
+
+def _whatif(language: str) -> str: return f"<h3>{say(language, 'whatif')}</h3><p>{say(language, 'whatif_hint')}</p>"
 
 def _many_cars(page: Page) -> None:
     "The tab for files."
@@ -209,7 +222,7 @@ def _on_whatif(page: Page) -> Any:
         try:
             listing, asked, level = _read(page, values, language)
             answer = page.service.answer(listing | dict(km_driven=km, year=int(year)), level)
-            return f"<h3>{say(language, 'whatif')}</h3>{worth(answer | dict(notes=[]), language)}"
+            return worth(answer | dict(notes=[]), language)
         except (ListingError, ModelError) as e: return sorry(str(e), language)
     return whatif
 
@@ -238,7 +251,8 @@ def _on_language(page: Page) -> Any:
         fields = [gr.update(label=say(language, f)) | (dict(choices=named(language, f)) if FIELDS[f].categories else {}) for f in page.fields]
         labels = [gr.update(label=say(language, k)) for k in ("asked", "level", "more", "whatif_km", "whatif_year", "file", "priced", "one", "many", "about")]
         buttons = [gr.update(value=say(language, k)) for k in ("value", "price_file")]
-        return [*fields, *labels, *buttons, _head(language), about(page.service, language)]
+        samples = gr.Dataset(label=say(language, "examples"), headers=[say(language, f) for f in FROM_EXAMPLE])
+        return [*fields, *labels, *buttons, samples, say(language, "hint"), _whatif(language), _head(language), about(page.service, language)]
     return switch
 
 def _head(language: str) -> str:
@@ -270,7 +284,7 @@ def _wire(page: Page) -> None:
         slider.input(_on_whatif(page), [page.language, page.km, page.year, *form], page.then, trigger_mode="always_last", **quiet)
     page.price_file.click(_on_file(page), [page.file, page.language], [page.summary, page.out], api_visibility="private")
     texts = [*page.fields.values(), page.asked, page.level, page.more, page.km, page.year, page.file, page.out, *page.tabs, page.go, page.price_file]
-    page.language.change(_on_language(page), page.language, [*texts, page.head, page.card], **quiet).then(
+    page.language.change(_on_language(page), page.language, [*texts, page.examples.dataset, page.hint, page.what_head, page.head, page.card], **quiet).then(
         fn=lambda filled, *values: _on_value(page)(*values) if filled else [gr.skip()] * len(shown),
         inputs=[page.price, page.language, *form], outputs=shown, **quiet)
 
@@ -317,10 +331,10 @@ def _tools(page: Page) -> tuple:
             owner: First Owner, Second Owner, Third Owner, Fourth & Above Owner or Test Drive Car; empty where unknown
             asked: price asked, 0 where there is none
         """
-        given = dict(brand=brand, model=model, year=year, km_driven=km_driven, fuel=fuel, transmission=transmission)
-        try: answer = page.service.answer(given | ({"owner": owner} if owner else {}), None, asked or None)
+        given = dict(brand=brand, model=model, year=year, km_driven=km_driven, fuel=fuel, transmission=transmission) | ({"owner": owner} if owner else {})
+        try: answer = page.service.answer(given, None, asked or None)
         except (ListingError, ModelError) as e: raise gr.Error(str(e)) from None
-        page.log.write([record(answer, given, "page")])
+        page.log.write([record(answer, given, "mcp")])
         return answer
 
     def depreciation(brand: str, model: str, year: int, km_driven: float, fuel: str, transmission: str, years: int = 5) -> list:

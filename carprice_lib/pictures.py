@@ -49,7 +49,8 @@ def waterfall(why: Mapping[str, Any],  # base, drivers and price, from `Service.
     steps = [(say(language, f), a) for f, a in shown] + ([(say(language, "others"), rest)] if rest else [])
     ends, parts, at = [why["base"]], [], why["base"]
     for _, amount in steps: ends.append(ends[-1] + amount)
-    place = _scale([*ends, why["price"]], NAMES, WIDTH - 70)
+    low, high = min(ends), max(ends)
+    place = _scale([max(low - 0.4 * (high - low), 0), high], NAMES, WIDTH - 70)  # so that the lowest bar is still one
     rows = [(say(language, "usual"), None), *steps, (say(language, "price"), None)]
     for i, (name, amount) in enumerate(rows):
         y, total = 26 * i + 6, why["base"] if i == 0 else why["price"]

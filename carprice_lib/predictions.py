@@ -9,11 +9,13 @@ __all__ = ['VERSION', 'PREDICTIONS', 'FEEDBACK', 'COLUMNS', 'LogError', 'log_url
 import asyncio
 import json
 import os
+import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ class LogError(RuntimeError):
 def log_url(root: str | Path = "."  # the project's root
             ) -> str:  # address, as SQLAlchemy takes it
     "`CARPRICE_LOG_URL` where it is set, else a SQLite file under `data/log`."
-    if given := os.environ.get("CARPRICE_LOG_URL"): return given.replace("postgresql://", "postgresql+psycopg://", 1)
+    if given := os.environ.get("CARPRICE_LOG_URL"): return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
     return f"sqlite:///{Path(root).resolve() / 'data/log/predictions.db'}"
 
 # %% ../nbs/08a_predictions.ipynb #3f25de5d
@@ -55,14 +57,19 @@ def new_id() -> str:  # 32 hex digits
     "An id of a prediction: 12 digits of the time in ms, 20 of chance."
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
+def _day(at: float) -> date:
+    "Day of a moment, in UTC."
+    return datetime.fromtimestamp(at, UTC).date()
+
 # %% ../nbs/08a_predictions.ipynb #01fb795a
 def _tuned(connection: Any, _: Any) -> None:
     "SQLite as a log wants it: what is committed survives the end of the process, and a busy file is waited for."
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000"): connection.execute(f"PRAGMA {pragma}")
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "wal_autocheckpoint=10000"):  # 40 MB between waits for the disk
+        connection.execute(f"PRAGMA {pragma}")
 
 def _engine(url: str) -> sa.Engine:
     "An engine for the log's database, its folder made where it is missing."
-    try: engine = sa.create_engine(url)
+    try: engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite:"))  # a database that was restarted is asked anew
     except (SQLAlchemyError, ImportError): raise LogError("CARPRICE_LOG_URL is no address of a database; allowed are sqlite:/// and postgresql://.") from None
     if engine.dialect.name == "sqlite":
         if engine.url.database: Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -77,8 +84,9 @@ def _cause(error: SQLAlchemyError) -> str:
 class Log:
     "The prediction log; a context manager, safe to share among threads."
 
-    def __init__(self, url: str):  # from `log_url`; raises `LogError`
-        self.engine, self._waiting, self._mutex = _engine(url), [], threading.Lock()
+    def __init__(self, url: str,  # from `log_url`; raises `LogError`
+                 days: str | Path | None = None):  # folder of the Parquet files, where feedback looks for older predictions
+        self.engine, self._waiting, self._mutex, self.days = _engine(url), [], threading.Lock(), days and Path(days)
         self._thread = ThreadPoolExecutor(1, "log")  # one writer: rows that come while it writes go together
         try: self._open()
         except SQLAlchemyError as e: raise LogError(f"The prediction log cannot be opened ({_cause(e)}).") from None
@@ -152,9 +160,19 @@ def feedback(self: Log,
     row = dict(price=float(price), sold_on=None if on is None else str(on), at=time.time())
     try:
         with self.engine.begin() as db:
-            if db.scalar(sa.select(PREDICTIONS.c.id).where(PREDICTIONS.c.id == id)) is None: raise KeyError(f"There is no prediction {id!r} in the log.")
+            if not self._answered(db, id): raise KeyError(f"There is no prediction {id!r} in the log.")
             if not db.execute(sa.update(FEEDBACK).where(FEEDBACK.c.id == id).values(row)).rowcount: db.execute(sa.insert(FEEDBACK).values(row | {"id": id}))
     except SQLAlchemyError as e: raise LogError(f"The prediction log did not take the price ({_cause(e)}).") from None
+
+@patch
+def _answered(self: Log, db: sa.Connection, id: str) -> bool:
+    "Is a prediction in the log, or in the file of its day, which its id tells?"
+    if db.scalar(sa.select(PREDICTIONS.c.id).where(PREDICTIONS.c.id == id)) is not None: return True
+    try: days = {_day(int(id[:12], 16) / 1000 + late) for late in (0, 60)}  # made just before midnight, kept just after
+    except (ValueError, OverflowError, OSError): return False
+    import pyarrow.parquet as pq
+    files = [f for day in days if self.days and (f := self.days / f"predictions-{day}.parquet").exists()]
+    return any(pq.read_table(f, columns=["id"], filters=[("id", "=", id)]).num_rows for f in files)
 
 # %% ../nbs/08a_predictions.ipynb #b2d026c5
 @patch
@@ -164,11 +182,29 @@ def check(self: Log) -> None:
         with self.engine.connect() as db: db.execute(sa.select(_STATE.c.version))
     except SQLAlchemyError as e: raise LogError(f"The prediction log cannot be read ({_cause(e)}).") from None
 
-# %% ../nbs/08a_predictions.ipynb #42f5a0e8
-def _day(at: float) -> date:
-    "Day of a moment, in UTC."
-    return datetime.fromtimestamp(at, UTC).date()
+# %% ../nbs/08a_predictions.ipynb #4d1a90fe
+@patch
+def tables(self: Log,
+           meta: sa.MetaData  # of the tables
+           ) -> None:
+    "Make tables where they are missing; raises `LogError`."
+    for again in (True, True, False):
+        try: return meta.create_all(self.engine)
+        except SQLAlchemyError as e:  # another process may make them at the same moment
+            if not again: raise LogError(f"The prediction log does not take new tables ({_cause(e)}).") from None
 
+@patch
+@contextmanager
+def begin(self: Log,
+          meta: sa.MetaData | None = None  # tables to make where they are missing
+          ) -> Iterator[sa.Connection]:
+    "One transaction; raises `LogError` where the database does not take it."
+    if meta is not None: self.tables(meta)
+    try:
+        with self.engine.begin() as db: yield db
+    except SQLAlchemyError as e: raise LogError(f"The prediction log did not do it ({_cause(e)}).") from None
+
+# %% ../nbs/08a_predictions.ipynb #42f5a0e8
 def _midnight(day: date) -> float:
     "First second of a day."
     return datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()
@@ -197,21 +233,40 @@ def _rotate(self: Log, folder: Path, end: float) -> list[Path]:
     return written
 
 # %% ../nbs/08a_predictions.ipynb #0e61f069
+def _schema() -> Any:
+    "Columns of a day's file."
+    import pyarrow as pa
+    return pa.schema([(c.name, pa.float64() if isinstance(c.type, sa.Float) else pa.string()) for c in PREDICTIONS.columns])
+
+@patch
+def _rows(self: Log, start: float, until: float, piece: int = 10_000) -> Any:
+    "Rows of a day as Arrow tables, each read for itself."
+    import pyarrow as pa
+    when, last = PREDICTIONS.c.at, (start, "")
+    while True:
+        day = sa.select(PREDICTIONS).where(when >= last[0], when < until, sa.tuple_(when, PREDICTIONS.c.id) > last)
+        with self.engine.connect() as db: rows = db.execute(day.order_by(when, PREDICTIONS.c.id).limit(piece)).mappings().all()
+        if not rows: return
+        yield pa.Table.from_pylist([dict(row) for row in rows], _schema())
+        last = rows[-1]["at"], rows[-1]["id"]
+
+# %% ../nbs/08a_predictions.ipynb #7be01c55
 @patch
 def _move(self: Log, file: Path, start: float, until: float) -> Path:
     "Move the rows of one day to a file; rows that an earlier try left there are kept."
-    import pandas as pd
-    day = sa.select(PREDICTIONS).where(PREDICTIONS.c.at >= start, PREDICTIONS.c.at < until)
-    with self.engine.connect() as db: rows = pd.read_sql(day, db)
-    if file.exists(): rows = pd.concat([pd.read_parquet(file), rows])
-    fresh = file.with_suffix(".new")
-    rows.drop_duplicates("id").sort_values("id").to_parquet(fresh, index=False)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    fresh, there = file.with_suffix(".new"), pa.array([], pa.string())
+    with pq.ParquetWriter(fresh, _schema()) as out:
+        if file.exists():
+            there = pq.read_table(file, columns=["id"])["id"].cast(pa.string()).combine_chunks()
+            for old in pq.ParquetFile(file).iter_batches(): out.write_table(pa.Table.from_batches([old]).cast(_schema()))
+        for rows in self._rows(start, until): out.write_table(rows.filter(pc.invert(pc.is_in(rows["id"], there))))
     with open(fresh, "rb") as f: os.fsync(f.fileno())
     os.replace(fresh, file)
-    kept, ids = sa.select(FEEDBACK.c.id), rows["id"].tolist()
-    with self.engine.begin() as db:
-        for i in range(0, len(ids), 10_000):
-            db.execute(sa.delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(ids[i:i + 10_000]), PREDICTIONS.c.id.not_in(kept)))
+    for ids in pq.ParquetFile(file).iter_batches(1000, columns=["id"]):
+        with self.engine.begin() as db: db.execute(sa.delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(ids["id"].to_pylist())))
     return file
 
 # %% ../nbs/08a_predictions.ipynb #5bdd160b
@@ -227,6 +282,7 @@ def history(log: Log,
     with log.engine.connect() as db: rows = pd.read_sql(query if last is None else query.limit(last), db)
     for file in sorted(Path(folder).glob("predictions-*.parquet"), reverse=True):
         if last is not None and len(rows) >= last: break
+        if not low - 86_400 < _midnight(date.fromisoformat(file.stem.removeprefix("predictions-"))) < high: continue
         old = pd.read_parquet(file)
         rows = pd.concat([rows, old[old["at"].between(low, high, inclusive="left")]]).drop_duplicates("id")
     rows = rows.sort_values("id", ignore_index=True)
@@ -235,8 +291,9 @@ def history(log: Log,
 def realised(log: Log,
              folder: str | Path,  # of the Parquet files
              **window: Any  # since, until and last, as in `history`
-             ) -> "pd.DataFrame":  # `COLUMNS`, with realised and sold_on
+             ) -> "pd.DataFrame":  # `COLUMNS`, with realised, sold_on and told, the moment when the price was
     "Predictions whose price realised is known."
     import pandas as pd
-    with log.engine.connect() as db: said = pd.read_sql(sa.select(FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on), db)
+    prices = sa.select(FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on, FEEDBACK.c.at.label("told"))
+    with log.engine.connect() as db: said = pd.read_sql(prices, db)
     return history(log, folder, **window).merge(said, on="id")

@@ -85,10 +85,24 @@ def reload(self: Service,
            folder: str | Path | None = None  # the same place by default
            ) -> str:  # version now in service
     "Take the model that a folder holds now; raises `ModelError` and keeps the old one where it is bad."
-    fresh = Champion(folder or self.champion.folder)
+    folder = Path(folder or self.champion.folder)
+    before, fresh = model_hash(folder), Champion(folder)
+    if {before, fresh.promoted.get("model_hash", fresh.hash)} != {fresh.hash}: raise ModelError("The model was replaced while it was read: ask once more.")
     fresh.model.value({"brand": "?", "model": "?", "year": 2018, "km_driven": 1e4, "fuel": "Petrol", "transmission": "Manual"})
+    if (folder / "reasons.json").exists(): _ = fresh.reasons
     self.champion = fresh
     return fresh.version
+
+# %% ../nbs/09a_service.ipynb #4599e13e
+@patch
+def follow(self: Service) -> str:  # version newly in service, empty where there is none
+    "Take the folder's model where another was promoted; raises `ModelError` and keeps the old one where it is bad."
+    folder = self.champion.folder
+    try: told = json.loads((folder / "promoted.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError): return ""  # none, or in the middle of a change
+    if told != self.champion.promoted: return self.reload()
+    if (folder / "reasons.json").exists(): _ = self.champion.reasons
+    return ""
 
 # %% ../nbs/09a_service.ipynb #7d0210c1
 def _read(champion: Champion, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,6 +141,7 @@ def answer(self: Service,
     if level is not None and not 0.5 <= level <= 0.99: raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes, near = list(value.why), _suggest(champion, listing) if value.why else {}
+    if notes and notes[0].startswith("this trim") and not listing.get("variant"): notes[0] = "the trim is not given, so the range is wider"
     notes += [f"did you mean {name}?" for name in near.values()]
     if "listed_on" not in listing: notes.append(f"the age is counted for {about['as_of']}, the day of the newest listings known")
     label = None if asked is None else deal(champion.model, listing, asked)
@@ -182,7 +197,7 @@ def about(self: Service) -> dict[str, Any]:  # version, hash, dataset, rows, as_
 # %% ../nbs/09a_service.ipynb #6bf9d423
 def record(answer: Mapping[str, Any],  # from `Service.answer`
            listing: Mapping[str, Any],  # as it was given
-           source: str,  # api, batch or page
+           source: str,  # api, batch, page or mcp
            request: str = ""  # id of the request
            ) -> dict[str, Any]:  # a row of the prediction log
     "An answer as the prediction log keeps it; fields that no listing has are left out."

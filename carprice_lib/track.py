@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['EXAMPLE', 'tracking_uri', 'TrackError', 'check_store', 'open_store', 'numbers', 'run_tags', 'log_stage', 'signature',
-           'pinned', 'register', 'incumbent', 'promote', 'rollback']
+           'pinned', 'register', 'incumbent', 'promote', 'model_hashes', 'rollback']
 
 # %% ../nbs/08_track.ipynb #a4e66f9d
 import json
@@ -22,6 +22,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
+from filelock import FileLock
 
 from .listing import FIELDS
 
@@ -94,15 +95,19 @@ def numbers(result: Any,  # a stage's result as JSON gives it
     return {prefix: float(result)}
 
 # %% ../nbs/08_track.ipynb #6cf74087
+def _commit(root: str | Path) -> str:
+    "Commit of a checkout; where git has none, as in an image, what `CARPRICE_COMMIT` says."
+    git = shutil.which("git") and subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True)
+    return git.stdout.strip() if git and git.returncode == 0 else os.environ.get("CARPRICE_COMMIT") or "none"
+
 def run_tags(root: str | Path,  # the project's root
              stage: str,  # name of the stage
              dataset: str  # name of the dataset
              ) -> dict[str, str]:  # tags by name
     "What a run is of: stage, dataset, git commit (`none` before the first), data hash."
-    git = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True)
     summary = Path(root) / "data/prepared/summary.json"
     data_hash = json.loads(summary.read_text(encoding="utf-8")).get("data_hash", "none") if summary.exists() else "none"
-    return {"stage": stage, "dataset": dataset, "git_commit": git.stdout.strip() if git.returncode == 0 else "none", "data_hash": data_hash}
+    return {"stage": stage, "dataset": dataset, "git_commit": _commit(root), "data_hash": data_hash}
 
 # %% ../nbs/08_track.ipynb #91a769fe
 def _metrics(values: dict[str, float]) -> list:
@@ -242,6 +247,12 @@ def _about(version: Any) -> dict[str, Any]:
     trained = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(timespec="seconds")
     return dict(version=str(version.version), model_hash=version.tags["model_hash"], trained_at=trained, metrics=json.loads(version.tags.get("metrics", "{}")))
 
+def _moving(root: str | Path, dataset: str) -> FileLock:
+    "Held by whoever moves the champion, so that a rollback and a promotion wait for each other."
+    home = Path(root) / "data/champion"
+    home.mkdir(parents=True, exist_ok=True)
+    return FileLock(home / f".{dataset}.lock")
+
 # %% ../nbs/08_track.ipynb #2f2f9641
 def _gathered(folder: str | Path, beside: Sequence[str | Path], draft: Path) -> Path:
     "The model, in a folder with the files that go with it and their checksums."
@@ -260,16 +271,25 @@ def promote(root: str | Path,  # the project's root
             ) -> Path:  # the exported champion, `data/champion/<dataset>`
     "Make a model the champion: register it, export it, move the alias."
     client, _ = open_store(root, dataset)
-    with tempfile.TemporaryDirectory(prefix="carprice-") as draft:
+    with _moving(root, dataset), tempfile.TemporaryDirectory(prefix="carprice-") as draft:
         whole = _gathered(folder, beside, Path(draft))
         name, version = f"carprice-{dataset}", register(root, dataset, whole)
+        for file in beside: client.log_artifact(client.get_model_version(name, version).run_id, str(file), "beside")
         best = _champion(client, name)
         if best is None or str(best.version) != version:
             client.set_model_version_tag(name, version, "replaced", str(best.version) if best is not None else "")
         if metrics: client.set_model_version_tag(name, version, "metrics", json.dumps(metrics))
         home = _export(whole, Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, version)))
-    client.set_registered_model_alias(name, "champion", version)
+        client.set_registered_model_alias(name, "champion", version)
     return home
+
+# %% ../nbs/08_track.ipynb #499988ca
+def model_hashes(root: str | Path,  # the project's root
+                 dataset: str  # name of the dataset
+                 ) -> set[str]:  # `model_hash` of each registered version
+    "All models of a dataset."
+    client, _ = open_store(root, dataset)
+    return {v.tags["model_hash"] for v in client.search_model_versions(f"name='carprice-{dataset}'") if "model_hash" in v.tags}
 
 # %% ../nbs/08_track.ipynb #d5879e42
 def rollback(root: str | Path,  # the project's root
@@ -281,6 +301,14 @@ def rollback(root: str | Path,  # the project's root
     best = _champion(client, name)
     before = best.tags.get("replaced", "") if best is not None else ""
     if not before: raise TrackError(f"There is no champion before this one for {dataset!r}, so nothing was rolled back.")
-    _export(_fetched(name, before), Path(root) / "data/champion" / dataset, _about(client.get_model_version(name, before)))
-    client.set_registered_model_alias(name, "champion", before)
+    with _moving(root, dataset), tempfile.TemporaryDirectory(prefix="carprice-") as draft:
+        version = client.get_model_version(name, before)
+        whole = _gathered(_fetched(name, before), _beside(client, version.run_id, draft), Path(draft))
+        _export(whole, Path(root) / "data/champion" / dataset, _about(version))
+        client.set_registered_model_alias(name, "champion", before)
     return before
+
+def _beside(client: Any, run_id: str, draft: str | Path) -> list[Path]:
+    "Files that went with a version when it was promoted, fetched to a folder."
+    if not client.list_artifacts(run_id, "beside"): return []
+    return sorted(Path(client.download_artifacts(run_id, "beside", str(draft))).iterdir())

@@ -38,11 +38,22 @@ WORDS: dict[str, tuple[str, str]] = {
     "no_price": ("The price asked is “{given}”, but must be a number above 0.", "Le prix demandé est « {given} », mais doit être un nombre positif."),
     "refused": ("{why}", "La demande est refusée : « {why} »"), "choose": ("Choose a file first.", "Choisissez d'abord un fichier."),
     "model_card": ("Model {version}, learned from {rows} listings of “{dataset}”, as of {as_of}.",
-                   "Modèle {version}, appris sur {rows} annonces de « {dataset} », au {as_of}."),
-    "accuracy": ("On cars it never saw, half of its prices are within {mdape} of the price asked; the mean error is {mape}. "
-                 "Its {level} range held {coverage} of them.",
-                 "Sur des voitures jamais vues, la moitié des prix sont à moins de {mdape} du prix demandé ; l'erreur moyenne est de {mape}. "
-                 "Sa fourchette de {level} en contenait {coverage}."),
+                   "Modèle {version}, appris sur {rows} annonces de « {dataset} », au {as_of}.")}
+
+# %% ../nbs/09e_words.ipynb #0ea9efd0
+WORDS |= {
+    "hint": ("Fill in what you know of the car, or try one of the examples below the form.",
+             "Indiquez ce que vous savez de la voiture, ou essayez un exemple sous le formulaire."),
+    "whatif_hint": (
+        "Move a slider: the same car with another distance or year.",
+        "Déplacez un curseur : la même voiture avec un autre kilométrage ou une autre année."),
+    "figure": ("On listings it never saw", "Sur des annonces jamais vues"), "median_error": ("median error", "erreur médiane"),
+    "mean_error": ("mean error", "erreur moyenne"), "held": ("prices held by its {level} range", "prix dans sa fourchette de {level}"),
+    "width": ("mean width of that range, as a share of the price", "largeur moyenne de cette fourchette, en part du prix"),
+    "tests": ("listings tested", "annonces testées"), "trained": ("trained on", "entraîné le"),
+    "use": ("What it is for: a second opinion on an asked price. What it is not for: insurance, credit or tax, or cars with damage.",
+            "À quoi il sert : un second avis sur un prix demandé. À quoi il ne sert pas : assurance, crédit, impôt, ou voitures accidentées."),
+    "read_more": ("More: [the report of its training](report), [the API](docs).", "En savoir plus : [le rapport d'entraînement](report), [l'API](docs)."),
     "weak": ("It knows asked prices, not what was paid; it sees no damage, no service book and no photographs. Cars that are rare, very old or very far "
              "driven get a wider range, or no price at all.",
              "Il connaît les prix demandés, pas ceux payés ; il ne voit ni dommages, ni carnet d'entretien, ni photos. Les voitures rares, très anciennes "
@@ -79,6 +90,7 @@ _SEEN = {"trim": "Cette finition", "model": "Ce modèle", "make": "Cette marque"
 NOTES_FR: tuple[tuple[str, str], ...] = (
     (r"this (trim|model|make) is not among the listings the model learned from", "{} ne figure pas parmi les annonces connues du modèle"),
     (r"did you mean (.+)\?", "Vouliez-vous dire {} ?"),
+    (r"the trim is not given, so the range is wider", "La finition n'est pas indiquée : la fourchette est donc plus large"),
     (r"the age is counted for (\S+), the day of the newest listings known", "L'âge est compté au {}, jour des annonces les plus récentes"),
     (r"at (\d+) years it is older than nearly all cars known, up to (\d+)",
      "À {} ans, elle est plus âgée que presque toutes les voitures connues ({} au plus)"),

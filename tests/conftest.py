@@ -14,14 +14,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import quote
 from urllib.request import urlopen
 
 import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_page", "test_space",
-         "test_data", "test_pipeline", "test_faults", "test_readme"]
+ORDER = ["test_house", "test_notebooks", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
+         "test_data", "test_pipeline", "test_faults", "test_retrain", "test_flow", "test_readme"]
 
 
 def pytest_collection_modifyitems(items):
@@ -148,7 +149,7 @@ class Clone:
     def hashes(self):
         "SHA-256 of everything that a pipeline run wrote, by path."
         files = [p for folder in ("reports", "data/code", "data/prepared", "data/model", "data/champion", "data/monitor")
-                 for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json"]
+                 for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json" and p.suffix != ".lock"]
         return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
 
     def small(self):
@@ -215,6 +216,42 @@ def champion(tmp_path_factory):
     folder = model.save(tmp_path_factory.mktemp("champion"))
     Reasons.fit(model, cars).save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def slim():
+    "An environment of what serving needs and no more, installed as deploy/Dockerfile.api does; any user may read it."
+    home = Path(tempfile.mkdtemp(prefix="carprice-slim-"))
+    home.chmod(0o755)
+    for f in ("requirements.lock", "deploy/requirements.txt"): shutil.copy(ROOT / f, home)
+    [install] = re.findall(r"uv pip install .*requirements\.txt.*", (ROOT / "deploy/Dockerfile.api").read_text())
+    path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    for command in ("python3 -m venv --without-pip venv", install.replace("/srv/venv", str(home / "venv"))):
+        subprocess.run(command, shell=True, cwd=home, env=os.environ | {"PATH": path, "UV_COMPILE_BYTECODE": "1"}, check=True, timeout=400)
+    yield home / "venv"
+    shutil.rmtree(home)
+
+
+PASSWORD = "any/c@r:acter #1%"
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    "Address of a real PostgreSQL server of one's own, with a database `carprice`; its password has characters that an address must quote."
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found: pytest.skip("no PostgreSQL is installed (Debian's package postgresql)")
+    home, port, bin = Path(tempfile.mkdtemp(prefix="carprice-pg-", dir="/tmp")), free_port(), found[-1].parent
+    (home / "password").write_text(PASSWORD)
+    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    if as_user: subprocess.run(["chown", "-R", "postgres", home], check=True)
+
+    def run(*words): subprocess.run([*as_user, *words], check=True, capture_output=True, cwd="/tmp", env=os.environ | {"PGPASSWORD": PASSWORD})
+    run(bin / "initdb", "-D", home / "data", "-A", "scram-sha-256", "-U", "carprice", f"--pwfile={home / 'password'}")
+    run(bin / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1", "start")
+    run(bin / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "carprice", "carprice")
+    yield f"postgresql://carprice:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/carprice"
+    run(bin / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop")
+    shutil.rmtree(home)
 
 
 @pytest.fixture

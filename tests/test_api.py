@@ -5,9 +5,11 @@ import os
 import random
 import signal
 import sqlite3
-import subprocess
 import threading
 import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
@@ -15,7 +17,7 @@ import pytest
 import schemathesis
 import sqlalchemy as sa
 from conftest import COROLLA, answers, end, free_port
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
@@ -43,6 +45,7 @@ def test_the_example_is_priced_and_kept(server):
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")
+    clone.refuses(f"uvicorn carprice_lib.app:app --port {free_port()}", "make repro")
     clone.refuses("carprice predict --brand Toyota", "make repro")
 
 def test_serving_imports_no_laboratory(clones):
@@ -63,39 +66,67 @@ def test_keys_close_everything(clones, champion):
     end(process)
     assert "k1" not in process.said()
 
-def test_every_route_keeps_its_description(server):
-    schema = schemathesis.openapi.from_url(f"{server.base}/openapi.json")
-    broken = []
+QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
-    for operation in schema.exclude(path_regex="admin").get_all_operations():
-        test = operation.ok()
-        @settings(max_examples=max(HOSTILE // 20, 10), deadline=None, suppress_health_check=list(HealthCheck), database=None)
-        @given(case=test.as_strategy())
-        def one(case): hostile_once(case, broken)
+def sound(said):
+    "Is every price in an answer above zero and finite? A marked row has none."
+    if isinstance(said, list): return all(map(sound, said))
+    if not isinstance(said, dict) or said.get("error"): return True
+    ends = [said[k] for k in ("price", "low", "high") if k in said]
+    return all(isinstance(v, (int, float)) and 0 < v < float("inf") for v in ends) and all(map(sound, said.values()))
+
+def hostile_routes(base, requests, chance):
+    "Requests to every route, made from its description; what was answered, by route and status."
+    got, broken = Counter(), []
+    operations = [o.ok() for o in schemathesis.openapi.from_url(f"{base}/openapi.json").exclude(path_regex="admin").get_all_operations()]
+    each = requests // sum(o.method == "post" for o in operations)  # there is but one way to ask for /health
+    for operation in operations:
+        @seed(chance)
+        @settings(max_examples=max(each, 10), **QUIET)
+        @given(case=operation.as_strategy())
+        def one(case):
+            answer = case.call(timeout=30)
+            got[f"{case.operation.path} {answer.status_code}"] += 1
+            fine = answer.status_code < 500 and str(answer.status_code) in case.operation.definition.raw["responses"]
+            if fine and case.operation.method == "post" and answer.headers["content-type"] == "application/json": fine = sound(answer.json())
+            if not fine: broken.append((case.as_curl_command()[:500], answer.status_code, answer.text[:200]))
         one()
     assert not broken, broken[:3]
-
-def hostile_once(case, broken):
-    "Send one case; note a status that is a failure or not in the description."
-    answer = case.call(timeout=30)
-    if answer.status_code >= 500 or str(answer.status_code) not in case.operation.definition.raw["responses"]:
-        broken.append((case.operation.path, answer.status_code, answer.text[:200]))
+    return got
 
 ANYTHING = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=50),
                         lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3), max_leaves=5)
 NEAR = {"year": st.integers(1940, 2110), "km_driven": st.floats(-10, 2e6), "brand": st.text(max_size=210), "model": st.text(max_size=30)}
+LISTING = st.builds(lambda near, anything: COROLLA | near | anything, st.fixed_dictionaries({}, optional=NEAR),
+                    st.dictionaries(st.sampled_from(list(COROLLA)), ANYTHING, max_size=1))
 
-def test_no_listing_breaks_it(server):
-    with httpx.Client(base_url=server.base) as client:
-        @settings(max_examples=HOSTILE // 2, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-        @given(st.dictionaries(st.sampled_from(list(COROLLA)), ANYTHING, max_size=2), st.fixed_dictionaries({}, optional=NEAR))
-        def hostile(anything, near):
-            answer = client.post("/predict", json=COROLLA | near | anything)
-            assert answer.status_code in (200, 422), answer.text
-            said = answer.json()
-            if answer.status_code == 422: assert said["detail"] and "Traceback" not in said["detail"]
-            else: assert 0 < said["low"] <= said["price"] <= said["high"] < float("inf")
+def hostile_listings(base, requests, chance):
+    "Listings with anything in any field, ten from each draw of Hypothesis; what was answered, by status."
+    got = Counter()
+    with httpx.Client(base_url=base) as client:
+        @seed(chance)
+        @settings(max_examples=requests // 10, **QUIET)
+        @given(st.lists(LISTING, min_size=10, max_size=10))
+        def hostile(listings):
+            for listing in listings:
+                answer = client.post("/predict", json=listing)
+                got[f"/predict {answer.status_code}"] += 1
+                assert answer.status_code in (200, 422), answer.text
+                said = answer.json()
+                if answer.status_code == 422: assert said["detail"] and "Traceback" not in said["detail"]
+                else: assert 0 < said["low"] <= said["price"] <= said["high"] < float("inf")
         hostile()
+    return got
+
+@pytest.mark.parametrize("work, share", [(hostile_routes, 0.5), (hostile_listings, 0.6)], ids=["routes", "listings"])
+def test_hostile_requests_break_nothing(server, capsys, work, share):
+    begun, requests = time.monotonic(), round(HOSTILE * share)
+    if not SOAK: got = work(server.base, requests, 0)
+    else:
+        with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+            got = sum(pool.map(work, [server.base] * 2, [requests // 2] * 2, [1, 2]), Counter())
+    with capsys.disabled(): print(f"\n{got.total():,} hostile requests in {time.monotonic() - begun:.0f} s: {dict(sorted(got.items()))}")
+    assert got.total() >= 0.7 * requests
 
 def load(base, stop, got, clients=3):
     "Clients that ask until they are stopped; each answer's id and status is noted once it has arrived whole."
@@ -110,13 +141,14 @@ def load(base, stop, got, clients=3):
     for t in threads: t.start()
     return threads
 
-def test_reload_fails_no_request(server):
+def test_reload_fails_no_request(server, capsys):
     stop, got = threading.Event(), []
     threads = load(server.base, stop, got)
     for _ in range(RELOADS):
         assert httpx.post(f"{server.base}/admin/reload", headers={"authorization": "Bearer t"}, timeout=30).status_code == 200
     stop.set()
     for t in threads: t.join()
+    with capsys.disabled(): print(f"\n{RELOADS} reloads under {len(got):,} requests")
     assert len(got) > 20 and {status for status, _ in got} == {200}
 
 def test_a_bad_model_is_refused(clones, champion, tmp_path):
@@ -130,7 +162,7 @@ def test_a_bad_model_is_refused(clones, champion, tmp_path):
     assert refused.status_code == 409 and "altered" in refused.json()["detail"]
     assert json.loads(answers(f"http://127.0.0.1:{port}/ready", 5, process)) == before
 
-def test_kill_loses_no_answer(clones, champion):
+def test_kill_loses_no_answer(clones, champion, capsys):
     "What was answered is in the log, once, however often the process is killed."
     clone, port, got, stop = clones(fill=False), free_port(), [], threading.Event()
     more = dict(CARPRICE_MODEL=champion, CARPRICE_RATE=0, CARPRICE_LOG_URL=f"sqlite:///{clone.path / 'log.db'}")
@@ -146,24 +178,9 @@ def test_kill_loses_no_answer(clones, champion):
     for t in threads: t.join()
     ids = [i for status, i in got if status == 200]
     kept = [i for (i,) in sqlite3.connect(clone.path / "log.db").execute("select id from predictions")]
+    with capsys.disabled(): print(f"\n{KILLS} kills under {len(ids):,} answered requests; {len(kept):,} predictions in the log")
     assert len(ids) > 50 and len(ids) == len(set(ids)) and len(kept) == len(set(kept))
     assert set(ids) <= set(kept), f"{len(set(ids) - set(kept))} of {len(ids)} answers are not in the log"
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory):
-    "A real PostgreSQL server of one's own."
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found: pytest.skip("no PostgreSQL is installed (Debian's package postgresql)")
-    home, port, bin = Path("/tmp") / f"carprice-pg-{os.getpid()}", free_port(), found[-1].parent
-    home.mkdir(mode=0o700)
-    as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    if as_user: subprocess.run(["chown", "postgres", home], check=True)
-    def run(*words): subprocess.run([*as_user, *words], check=True, capture_output=True, cwd="/tmp")
-    run(bin / "initdb", "-D", home / "data", "-A", "trust", "-U", "carprice")
-    run(bin / "pg_ctl", "-D", home / "data", "-w", "-l", home / "log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1", "start")
-    yield f"postgresql://carprice@127.0.0.1:{port}/postgres"
-    run(bin / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop")
-    subprocess.run(["rm", "-rf", home], check=True)
 
 def test_the_log_in_postgresql(postgres, champion, tmp_path, monkeypatch):
     from carprice_lib.predictions import Log, history, log_url, realised

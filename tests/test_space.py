@@ -10,17 +10,16 @@ from conftest import COROLLA, answers, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
-def test_a_space_installs_and_answers(clones, champion, tmp_path):
+def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
     clone, port, out = clones(fill=False), free_port(), tmp_path / "space"
     clone.run(f"cd {ROOT} && python -c 'from pathlib import Path; from carprice_lib.space import fill_space; fill_space(Path(), Path(\"{out}\"))'",
               CARPRICE_MODEL=champion, PYTHONPATH=ROOT)
     head = (out / "README.md").read_text().split("---")[1]
     assert {"sdk: gradio", "app_file: app.py"} <= set(head.split("\n")) and re.search(r'sdk_version: "\d+\.\d+', head)
-    clone.run(f"python3 -m venv {tmp_path}/env && uv pip install -q --python {tmp_path}/env/bin/python -r {out}/requirements.txt", seconds=400,
-              UV_COMPILE_BYTECODE=1, HOME=Path.home())
-    size = sum(f.stat().st_size for f in (tmp_path / "env").rglob("*") if f.is_file() and f.suffix != ".pyc") / 1e6
+    assert (out / "requirements.txt").read_text() == (ROOT / "deploy/requirements.txt").read_text()  # which `slim` has installed
+    size = sum(f.stat().st_size for f in slim.rglob("*") if f.is_file() and f.suffix != ".pyc") / 1e6
     begun = time.monotonic()
-    process = clone.start(f"cd {out} && exec {tmp_path}/env/bin/python app.py", GRADIO_SERVER_NAME="127.0.0.1", GRADIO_SERVER_PORT=port, PYTHONPATH=None,
+    process = clone.start(f"cd {out} && exec {slim}/bin/python app.py", GRADIO_SERVER_NAME="127.0.0.1", GRADIO_SERVER_PORT=port, PYTHONPATH=None,
                           CARPRICE_LOG_URL=f"sqlite:///{tmp_path}/log.db")
     answers(f"http://127.0.0.1:{port}/ready", 60, process)
     ready = time.monotonic() - begun
@@ -31,6 +30,6 @@ def test_a_space_installs_and_answers(clones, champion, tmp_path):
     assert "gradio" in httpx.get(f"http://127.0.0.1:{port}/").text.lower(), process.said()
     print(f"installed {size:.0f} MB, ready in {ready:.1f} s, page in {time.monotonic() - begun:.1f} s")
     end(process)
-    kept = subprocess.run([f"{tmp_path}/env/bin/python", "-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("
+    kept = subprocess.run([slim / "bin/python", "-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("
                            "'select count(*) from predictions').fetchone()[0])", tmp_path / "log.db"], capture_output=True, text=True, check=True)
     assert kept.stdout.strip() == "1"
