@@ -139,18 +139,23 @@ def _is_whole(text: str) -> bool:
     try: return bool(schema(yaml.safe_load(text) or {}))
     except (Invalid, yaml.YAMLError): return False
 
+def _mended(path: Path) -> bool:
+    "Put git's version in the place of a broken one; an empty one where git has none."
+    if not path.exists() or _is_whole(path.read_text(encoding="utf-8", errors="replace")): return False
+    kept = subprocess.run(["git", "show", "HEAD:./dvc.lock"], cwd=path.parent, capture_output=True, text=True, encoding="utf-8")
+    draft = path.with_suffix(".draft")
+    draft.write_text(kept.stdout if kept.returncode == 0 else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
+    draft.replace(path)
+    return True
+
 def mend(root: str | Path  # the project's root
          ) -> bool:  # was there something to mend?
-    "Put back a `dvc.lock` that was cut short; raises dvc's `LockError` while a run goes on."
+    "Put back a `dvc.lock` that was cut short; while a run goes on, DVC may be in the middle of it, and it is left alone."
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
-    path = Path(root) / "dvc.lock"
-    with Repo(str(root)) as repo, repo.lock:
-        if not path.exists() or _is_whole(path.read_text(encoding="utf-8", errors="replace")): return False
-        kept = subprocess.run(["git", "show", "HEAD:./dvc.lock"], cwd=root, capture_output=True, text=True, encoding="utf-8")
-        draft = path.with_suffix(".draft")
-        draft.write_text(kept.stdout if kept.returncode == 0 else "schema: '2.0'\nstages: {}\n", encoding="utf-8")
-        draft.replace(path)
-    return True
+    try:
+        with Repo(str(root)) as repo, repo.lock: return _mended(Path(root) / "dvc.lock")
+    except DvcException: return False  # DVC itself will say what is wrong
 
 
 # %% ../nbs/10c_retrain.ipynb #7cb48773

@@ -118,6 +118,16 @@ def test_a_killed_run_is_taken_up(clones, reference, round):
     with ThreadPoolExecutor() as pool: list(pool.map(lambda c: finishes(c[0], reference), both))
     for clone, _, _ in both: shutil.rmtree(clone.path)
 
+def test_a_torn_lock_is_mended(finished, reference):
+    lock = finished.path / "dvc.lock"
+    whole = lock.read_text()
+    for torn in (0, whole.index("stages:") + 13):
+        lock.write_text(whole[:torn])
+        finished.refuses("dvc repro", "dvc.lock")
+        said = finished.run("make repro", seconds=600)
+        assert "as in git again" in said and "tune: cell" not in said, said
+        assert finished.hashes() == reference
+
 APART = next((a for a in ("unshare -m", "unshare -rm") if shutil.which("unshare") and
               subprocess.run(f"{a} mount -t tmpfs none /mnt", shell=True, capture_output=True).returncode == 0), None)
 mounts = pytest.mark.skipif(not APART, reason="mounts are not allowed here: run as root, or enable user namespaces "

@@ -36,6 +36,10 @@ def test_nothing_of_prefect_is_here_without_it():
     code = "import sys, carprice_lib.cli, carprice_lib.flow, carprice_lib.retrain; print([m for m in sys.modules if m.startswith('prefect')])"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
+def test_the_flow_needs_its_server(finished, bin_):
+    soon = "import carprice_lib.flow as flow; flow.wait_for.__defaults__ = (1.0,); flow.main()"
+    finished.refuses(f"{bin_}/python -c '{soon}'", "carprice: Prefect", "does not answer", "prefect server start", PREFECT_API_URL="http://127.0.0.1:9/api")
+
 def until(what, seconds=90):
     "Wait until something is true."
     end_ = time.monotonic() + seconds
