@@ -120,7 +120,7 @@ def kept(clone):
 
 def killed(clone, how):
     "Begin a retraining, kill it somewhere, begin it again; returns what was said and what is left."
-    run, moment = clone.start("exec carprice retrain june.csv"), random.uniform(0.5, 90)
+    run, moment = clone.start("exec carprice retrain june.csv", SHELL=None), random.uniform(0.5, 90)  # a service has no SHELL: DVC takes sh, which waits
     try: run.wait(moment)
     except subprocess.TimeoutExpired: pass
     family = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
