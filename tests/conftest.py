@@ -19,19 +19,21 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["test_house", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
-         "test_data", "test_pipeline", "test_faults", "test_retrain", "test_flow", "test_readme"]
+         "test_pipeline", "test_retrain", "test_faults", "test_readme", "test_data", "test_history", "test_flow", "test_delivery"]
 
 
 def pytest_collection_modifyitems(items):
-    "Fast tests first: house rules, then the service and the page, then whole runs and faults."
+    "Fast tests first: house rules, then the service and the page, then whole runs and faults, the longest modules first."
     items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
 
 
 def pytest_sessionfinish(session):
     "In CI everything is installed, so a skipped test is a failed one."
+    if hasattr(session.config, "workerinput"): return  # one of several processes: the one that began them counts
     skipped = session.config.pluginmanager.get_plugin("terminalreporter").stats.get("skipped", [])
     if os.environ.get("CARPRICE_NO_SKIP") and skipped and session.exitstatus == 0:
         session.exitstatus = 1
@@ -197,14 +199,6 @@ def clones(tmp_path_factory):
     yield from _clones(tmp_path_factory)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def beforehand(request, clones):
-    "A module's `beforehand(clones)` begins its long runs at once, on the core that the tests before it leave free."
-    begun = [m.beforehand(clones) for m in dict.fromkeys(i.module for i in request.session.items) if hasattr(m, "beforehand")]
-    yield
-    for pool in begun: pool.shutdown(wait=False, cancel_futures=True)
-
-
 COROLLA = {"brand": "Toyota", "model": "Corolla", "year": 2018, "km_driven": 45000, "fuel": "Petrol", "transmission": "Manual", "owner": "First Owner"}
 
 
@@ -267,11 +261,16 @@ def clone(clones):
 
 
 @pytest.fixture(scope="session")
-def pair(clones):
-    "Two small clean clones in different folders, each run from nothing to the end, side by side."
-    both = clones().small(), clones("another folder").small()
-    with ThreadPoolExecutor() as pool: list(pool.map(lambda c: c.run("dvc repro", seconds=600), both))
-    return both
+def pair(clones, tmp_path_factory, worker_id):
+    "Two small clean clones in different folders, each run from nothing to the end, side by side; made once for all processes of a session."
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master": shared = shared.parent
+    with FileLock(shared / "pair.lock"):
+        if not (made := shared / "pair.json").exists():
+            both = clones().small(), clones("another folder").small()
+            with ThreadPoolExecutor() as pool: list(pool.map(lambda c: c.run("dvc repro", seconds=600), both))
+            made.write_text(json.dumps([(str(c.path), str(c.home)) for c in both]))
+        return [Clone(*where) for where in json.loads(made.read_text())]
 
 
 class Hashes(dict):

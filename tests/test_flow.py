@@ -5,14 +5,12 @@ import re
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 from conftest import ROOT, answers, end, free_port
 
-BEGUN = {}
 
 def install(clone):
     "Prefect, as settings.ini pins it, in an environment of its own; returns the folder of its commands."
@@ -22,15 +20,9 @@ def install(clone):
               seconds=300, HOME=Path.home())
     return clone.path / "prefect/bin"
 
-def beforehand(clones):
-    "Install Prefect beside the tests before."
-    pool = ThreadPoolExecutor(1)
-    BEGUN["bin"] = pool.submit(install, clones(fill=False))
-    return pool
-
 @pytest.fixture(scope="module")
-def bin_():
-    return BEGUN["bin"].result()
+def bin_(clones):
+    return install(clones(fill=False))
 
 def test_nothing_of_prefect_is_here_without_it():
     code = "import sys, carprice_lib.cli, carprice_lib.flow, carprice_lib.retrain; print([m for m in sys.modules if m.startswith('prefect')])"

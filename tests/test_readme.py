@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +38,7 @@ def first_rows(clone, rows=1200):
     shelf.write_text(text)
     return mirror
 
+@pytest.fixture(scope="module")
 def newcomer(clones):
     "A small clean clone, with a remote for those who push."
     clone = clones()
@@ -59,29 +59,19 @@ def visit(clone, command):
         assert b"<html" in answers(found[0].rstrip(")"), 90, server).lower()
     finally: end(server, 15)
 
-def follow(clone, command, dealer_file):
+def follow(clone, command):
     "Run one command as a reader would."
     for file in re.findall(r"data/raw/\w+\.csv", command):
-        if not (clone.path / file).exists(): dealer_file().to_csv(clone.path / file, index=False)
+        if not (clone.path / file).exists(): dealer_table().to_csv(clone.path / file, index=False)
     if command.startswith(SERVERS): return visit(clone, command)
     said = clone.run(command, seconds=900, CARPRICE_DATA_MIRROR=clone.mirror)
     assert "Traceback" not in said, said
 
 COMMANDS = commands((ROOT / "README.md").read_text())
 PUBLIC = re.compile(r"\b(cardekho|cardekho_v3|uk)\b")
-WALK = {}
-
-def beforehand(clones):
-    "Begin the walk."
-    pool = ThreadPoolExecutor(1)
-    clone = pool.submit(newcomer, clones)
-    for c in COMMANDS:
-        WALK[c] = clone, pool.submit(lambda c: None if PUBLIC.search(c) and not clone.result().mirror else follow(clone.result(), c, dealer_table), c)
-    return pool
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command(command):
-    clone, done = WALK[command]
-    if PUBLIC.search(command) and not clone.result().mirror:
+def test_command(newcomer, command):
+    if PUBLIC.search(command) and not newcomer.mirror:
         pytest.skip(f"the public sets are not in {MIRROR}: set CARPRICE_DATA_MIRROR to a folder that has them (data/catalogue.yaml)")
-    done.result()
+    follow(newcomer, command)
