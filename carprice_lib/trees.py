@@ -113,11 +113,11 @@ def blend(said: np.ndarray,  # what each model said out of fold (n, models)
           soft: float = 0.02  # errors far below this count by their square
           ) -> np.ndarray:  # weights, none below 0, 1 in sum (models,)
     "Weights of models that together err least."
-    def loss(v: np.ndarray) -> tuple[float, np.ndarray]:
-        w = np.exp(v - v.max()) / np.exp(v - v.max()).sum()
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         rest = said @ w - y
         size = np.sqrt(rest * rest + soft * soft)
-        slope = said.T @ (rest / size) / len(y)
-        return size.mean(), w * (slope - w @ slope)
-    v = minimize(loss, np.zeros(said.shape[1]), jac=True, method="L-BFGS-B").x
-    return np.round(np.exp(v - v.max()) / np.exp(v - v.max()).sum(), 3)
+        return size.mean(), said.T @ (rest / size) / len(y)
+    models = said.shape[1]
+    whole = dict(type="eq", fun=lambda w: w.sum() - 1, jac=lambda w: np.ones(models))
+    w = minimize(loss, np.full(models, 1 / models), jac=True, method="SLSQP", bounds=[(0, 1)] * models, constraints=whole, options=dict(ftol=1e-10)).x
+    return np.round(np.clip(w, 0, 1), 3)
