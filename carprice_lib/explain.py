@@ -9,7 +9,7 @@ __all__ = ['OF_STATE', 'USUAL_AGE', 'Shares', 'NEWEST', 'APART', 'LABELS', 'A_YE
 
 # %% ../nbs/07_explain.ipynb #cacbda7c
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,7 @@ def _fine(model: PriceModel) -> tuple[str, ...]:
 def credit(model: PriceModel,
            made: Origin,  # of the car
            names: Sequence[str],  # of columns that models read
-           parts: Sequence[float]  # what each column adds to the log price
+           parts: Iterable[float]  # what each column adds to the log price
            ) -> Shares:  # field: what it adds
     "Give what columns add to the fields that they speak of."
     out: Shares = {}

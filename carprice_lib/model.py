@@ -401,7 +401,8 @@ def _arrays(self: PriceModel) -> dict[str, Any]:
     curves = {f"curve.{level}": table for level, table in self.curves.tables.items()}
     bends = {f"{part}.{n}": getattr(c, part) for n, c in self.hedonic.curves.items() for part in ("knots", "heights")}
     kernel = {f"kernel.{part}": array for part, array in self.kernel.arrays().items()}
-    return dict(words=np.array(list(self.hedonic.words.values())), start=self.curves.start, scores=self.scores, weights=self.weights) | means | curves | bends | kernel
+    words = np.array(list(self.hedonic.words.values()))
+    return dict(words=words, start=self.curves.start, scores=self.scores, weights=self.weights) | means | curves | bends | kernel
 
 @patch
 def save(self: PriceModel,
