@@ -65,6 +65,7 @@ def names(self: PriceModel) -> list[str]:  # names of what the trees read (p,)
     marks = [f"{f}={v}" for f, seen in self.about["categories"].items() for v in seen]
     return [*self.about["numbers"], *self.about["specs"], *marks, *WORTH, *MEAN_NAMES]
 
+# %% ../nbs/04_model.ipynb #e7061144
 @patch
 def shares(self: PriceModel) -> tuple[float, float, float]:  # of the hedonic price, the age curve and the kernel
     "Weight of the models that are sums, with what the trees lean on."
@@ -87,6 +88,7 @@ def _falls(heights: np.ndarray) -> np.ndarray:
     "Heights that never rise, exact in any sum; where one would, it stays level."
     return np.minimum.accumulate(exact(heights))
 
+# %% ../nbs/04_model.ipynb #c2781ec9
 @patch
 def kind(self: PriceModel,
          car: Car  # from `car_of`
@@ -100,6 +102,7 @@ def kind(self: PriceModel,
         self._kinds[car] = Kind(static, *self._additive_price(static, worth, curve), *self.known.wider(found))
     return self._kinds[car]
 
+# %% ../nbs/04_model.ipynb #5baba77e
 @patch
 def _additive_price(self: PriceModel, static: np.ndarray, worth: float, curve: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     "Log price of a car by age (ages,), and what distance takes from it (knots,), in all models that are sums."
