@@ -17,13 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import xgboost as xgb
 from fastcore.basics import patch
 
 from .features import ADDS, CURVED, PARENT, SPECS, STATE, TEXTS, Car, car_of, distinct, levels, states
 from .hedonic import at_age, words_of
 from .listing import FIELDS
 from .model import WAYS, WORTH, Kind, PriceModel, check_sums, model_hash, write_sums
-from .ranges import LEAST_FALL, ModelError, xgb
+from .ranges import LEAST_FALL, ModelError
 
 # %% ../nbs/07_explain.ipynb #875b3484
 OF_STATE = dict(age="year", log_km="km_driven", owners="owner", test_drive="owner",

@@ -10,9 +10,8 @@ import json
 from typing import Any
 
 import numpy as np
+import xgboost as xgb
 from fastcore.basics import patch
-
-from .ranges import xgb
 
 # %% ../nbs/04a_forest.ipynb #e038bef7
 class Forest:

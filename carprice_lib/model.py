@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import xgboost as xgb
 from fastcore.basics import patch
 
 from . import features
 from .features import CURVED, MEAN_NAMES, SPECS, STATE, TEXTS, Car, GroupMeans, Groups, exact, levels, states
 from .hedonic import AGES, AgeCurves, Curve, Design, Hedonic, along, at_age
 from .kernel import Kernel
-from .ranges import LEAST_FALL, Known, ModelError, boost_spread, score_range, stretch, upper_end, xgb
+from .ranges import LEAST_FALL, Known, ModelError, boost_spread, score_range, stretch, upper_end
 from .trees import ask, blend, boost, depth, join, settings, trust, wear_weight
 
 # %% ../nbs/04_model.ipynb #f1391b4f

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when XGBoost loads, so it is loaded here only: else its threads spin, ten times slower on busy cores
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when XGBoost loads: else its threads spin, ten times slower on busy cores
 
 import numpy as np
 import xgboost as xgb

@@ -10,7 +10,7 @@ import sys
 
 if not {"xgboost", "sklearn"} & set(sys.modules):
     sys.modules["sklearn"] = None  # type: ignore[assignment]  # XGBoost would import it, a second long, for classes that nothing here uses
-    import carprice_lib.ranges  # noqa: F401 - which loads XGBoost
+    import xgboost  # noqa: F401
     del sys.modules["sklearn"]
 
 # %% ../nbs/09a_service.ipynb #3145b0ea

@@ -10,10 +10,11 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
+import xgboost as xgb
 from scipy.optimize import minimize
 
 from .features import NEVER_RISES
-from .ranges import ModelError, xgb
+from .ranges import ModelError
 
 # %% ../nbs/03c_trees.ipynb #463ce62b
 DEFAULTS = dict(
