@@ -71,6 +71,7 @@ class Alert:
         "Rule and subject."
         return f"{self.rule} of {self.subject}" if self.subject else self.rule
 
+# %% ../nbs/08b_alerts.ipynb #9ec87b12
 def _select(db: sa.Connection, query: sa.Select) -> list[Alert]:
     "Alerts that a query finds."
     return [Alert(**row) for row in db.execute(query).mappings()]
@@ -96,6 +97,7 @@ def message(alert: Alert,
     return dict(id=id, event=event, rule=alert.rule, subject=alert.subject, value=number(alert.value), limit=number(alert.limit), why=alert.why,
                 opened=moment(alert.opened), closed=moment(alert.closed), text=f"carprice alert {event}: {alert.name}. {alert.why}")
 
+# %% ../nbs/08b_alerts.ipynb #be0a236c
 Receiver = Callable[[Mapping[str, Any]], None]  # takes a `message`; raises OSError where it was not taken
 
 def to_stderr(said: Mapping[str, Any]  # a `message`
@@ -137,6 +139,7 @@ def to_email(address: str,  # smtp:// or smtps://, with from and to
         with server: _send(server, mail, unquote(parts.username or ""), unquote(parts.password or ""), safe)
     return tell
 
+# %% ../nbs/08b_alerts.ipynb #8a783f85
 def _send(server: smtplib.SMTP, mail: EmailMessage, user: str, password: str, safe: ssl.SSLContext) -> None:
     "Hand a mail to a server."
     server.ehlo()
@@ -168,6 +171,7 @@ def _pending(db: sa.Connection, receiver: str) -> list[tuple[str, str, Alert]]:
     rows = db.execute(query.where(out.done.is_(None), out.receiver == receiver).order_by(out.at, out.event, ALERTS.c.rule, ALERTS.c.subject))
     return [((row := dict(r)).pop("delivery"), row.pop("event"), Alert(**row)) for r in rows.mappings()]
 
+# %% ../nbs/08b_alerts.ipynb #02ed91f3
 def deliver(log: Log,
             receivers: Mapping[str, Receiver] | None = None  # those of the environment by default
             ) -> dict[str, str]:  # why not, by receiver that did not take all

@@ -47,6 +47,7 @@ class Deal(BaseModel):
     why: str
     edges: dict[str, float] = Note(description="upper edge of each label")
 
+# %% ../nbs/09d_api.ipynb #c169054b
 class Answer(BaseModel):
     "What a car is worth."
     prediction_id: str
@@ -90,6 +91,7 @@ async def _object(request: Request) -> dict[str, Any]:
     if not isinstance(given, dict): raise Refusal(422, "The body must be one JSON object with the fields of a listing.")
     return given
 
+# %% ../nbs/09d_api.ipynb #606d03bd
 def _number(request: Request, name: str, low: float, high: float) -> float | None:
     "A number of the query; raises `Refusal` for one that is none or out of its limits."
     if (text := request.query_params.get(name)) is None: return None
@@ -119,6 +121,7 @@ def _says(*more: int, body: type[BaseModel] | None = None, others: dict[str, dic
     if query: extra["parameters"] = [dict(name=n, required=False, **{"in": "query"}, schema=s) for n, s in query.items()]
     return dict(responses={s: dict(model=Problem, description=SAID[s]) for s in (400, 401, 429, *more)}, openapi_extra=extra, **of)
 
+# %% ../nbs/09d_api.ipynb #42b68793
 def _whole(schema: dict[str, Any]) -> dict[str, Any]:
     "A schema without references into itself, which would lead nowhere in a larger description."
     parts = schema.pop("$defs", {})

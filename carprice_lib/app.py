@@ -98,6 +98,7 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         if task: await task
         stack.callback(app.state.api.log.close)
 
+# %% ../nbs/10_app.ipynb #ed3eedad
 def make_app(root: str | Path = ".",  # the project's root
              page: bool = True  # with the Gradio page?
              ) -> FastAPI:

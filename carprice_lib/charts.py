@@ -81,6 +81,7 @@ def over_time(title: str,
                                     _text(RIGHT, y(shown) - 4, f"limit {form(shown)}", "end", font_size="11", fill=DOWN)]
     return _svg(TALL, parts + _legend(list(lines)), _told(title, lines, form))
 
+# %% ../nbs/09h_charts.ipynb #e3f480d7
 def _shade(x: list[float], sides: list[list[float | None]]) -> list[str]:
     "The area between two lines."
     both = [(a, low, high) for a, low, high in zip(x, *sides) if low is not None and high is not None]
@@ -96,6 +97,7 @@ def _legend(names: list[str]) -> list[str]:
         right -= 7 * len(name) + 32
     return parts
 
+# %% ../nbs/09h_charts.ipynb #a279c7f0
 def _told(title: str, lines: Mapping[str, Sequence[float | None]], form: Callable[[float], str]) -> str:
     "What a picture shows, in words."
     told = []
@@ -143,6 +145,7 @@ def _short(value: float) -> str:
     if size >= 10_000: return f"{value / 1e6:.3g}M" if size >= 1e6 else f"{value / 1000:.3g}k"
     return f"{value:,.0f}" if size >= 20 else f"{value:.2g}"
 
+# %% ../nbs/09h_charts.ipynb #e1269eea
 def shares(old: Mapping[str, int],  # how many of each value were known
            new: Mapping[str, int],  # how many the window has
            most: int = 6  # values shown by name

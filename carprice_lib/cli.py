@@ -50,6 +50,7 @@ class Tune(Section):
     seconds: Annotated[float, Field(gt=0)] | None = None
     folds: Annotated[int, Field(ge=2, le=10)] = 3
 
+# %% ../nbs/11_cli.ipynb #fdc752b5
 class Train(Section):
     level: Annotated[float, Field(ge=0.5, le=0.99)] = 0.9
     threads: Annotated[int, Field(ge=1, le=64)] = 2
@@ -196,6 +197,7 @@ def callers() -> tuple[int, ...]:  # process ids, nearest first; empty where DVC
 
 _CALLERS = callers()
 
+# %% ../nbs/11_cli.ipynb #10a005f8
 def watch(now: Progress,  # the running stage; its `kernel` is a Popen
           waiting: tuple[int, ...],  # `callers` when the stage began
           grace: float = 3.0  # seconds that papermill has to notice by itself
@@ -237,6 +239,7 @@ def _engine(now: Progress) -> type:
                                                       extra_arguments=["--log-level=50"], **kw)
     return Engine
 
+# %% ../nbs/11_cli.ipynb #50600377
 def _say_cell(now: Progress, cell: Any, index: int) -> None:
     "One line per code cell, as it starts."
     now.cell = index + 1
@@ -246,6 +249,7 @@ def _say_cell(now: Progress, cell: Any, index: int) -> None:
 _ENV = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONHASHSEED": "0",
         "EVIDENTLY_DISABLE_TELEMETRY": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
+# %% ../nbs/11_cli.ipynb #1c07bd5a
 def execute(source: Path,  # notebook to run
             target: Path,  # where the executed notebook goes, also when it fails
             params: dict[str, Any],  # values for its parameters cell
@@ -333,6 +337,7 @@ def _try_open(root: Path, dataset: str, opened: dict[str, Any]) -> None:
         import nbconvert  # noqa: F401 - for the notebook's page
     except Exception as e: opened["error"] = next(iter(str(e).splitlines()), type(e).__name__)
 
+# %% ../nbs/11_cli.ipynb #895653c9
 def finish_stage(root: Path,  # the project's root
                  name: str,  # name of the stage
                  dataset: str,  # name of the dataset
@@ -378,6 +383,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         print(f"carprice {__version__}")
         raise typer.Exit
 
+# %% ../nbs/11_cli.ipynb #8895d59f
 @app.command("stage")
 def stage_command(name: Annotated[str, typer.Argument(help="One of " + ", ".join(STAGES))]) -> None:
     "Run one stage of the pipeline, as `dvc repro` does."
@@ -584,6 +590,7 @@ def monitor_command(days: Annotated[float | None, typer.Option(min=0.01, help="W
     print(json.dumps(found.to_json(), ensure_ascii=False) if as_json else summary(found))
     if strict and found.open: raise CliError(f"{len(found.open)} alert{'s are' if len(found.open) > 1 else ' is'} open.")
 
+# %% ../nbs/11_cli.ipynb #b6280c0a
 def _serve_monitor(plan: Any, host: str, port: int) -> None:
     "Serve the dashboard."
     from carprice_lib.dashboard import serve_dashboard

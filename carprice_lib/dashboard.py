@@ -49,6 +49,7 @@ CSS = """
 .board .key i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .8rem; border-radius: 2px }
 """
 
+# %% ../nbs/10b_dashboard.ipynb #bfbcdd28
 def tile(name: str,  # what is shown
          value: str,  # in words
          more: str = "",  # beside it
@@ -64,6 +65,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{escape(c)}</td>' for c in r)}</tr>" for r in rows)
     return f'<div class="wide"><table class="like"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
+# %% ../nbs/10b_dashboard.ipynb #22b807c0
 def section(title: str, *parts: str) -> str:
     "A part of the page under its title."
     return f'<section class="board" aria-label="{escape(title, True)}"><h2>{escape(title)}</h2>{"".join(parts)}</section>'
@@ -92,6 +94,7 @@ class Reading:
     @property
     def currency(self) -> str: return self.champion.model.about["currency"]
 
+# %% ../nbs/10b_dashboard.ipynb #4561a5b2
 class Board:
     "The watcher behind a page; a reading is kept for half a minute, however many look."
 
@@ -130,6 +133,7 @@ def _live_tiles(seen: Live, plan: Plan) -> list[str]:
             tile("failed", _percent(seen.error_share, 2), f"{plan.errors:.0%} allowed", _well(seen.error_share, plan.errors)),
             tile("available", _percent(seen.availability, 2), f"{plan.availability:.0%} asked for", _well(seen.availability, plan.availability, False))]
 
+# %% ../nbs/10b_dashboard.ipynb #0235b7bd
 def glance(r: Reading, plan: Plan) -> str:  # HTML
     "The figures that matter, first of all whether anything is wrong."
     rows, model = r.given.rows, r.champion
@@ -206,6 +210,7 @@ def _counted(old: np.ndarray, new: np.ndarray) -> tuple[list[str], list[float], 
     was, came = ({f"{v:g}": int(n) for v, n in zip(*np.unique(x, return_counts=True))} for x in (old, new))
     return shares(was, came)
 
+# %% ../nbs/10b_dashboard.ipynb #c3ef639a
 def drift(r: Reading) -> str:  # HTML
     "What came in beside what the model learned from."
     if r.reference is None or not len(r.given.seen): return section("Drift", f"<p>{escape(r.note)}</p>")
@@ -277,6 +282,7 @@ def make_board(board: Board) -> gr.Blocks:
         gr.Timer(60).tick(show, name, parts, **quiet)
     return blocks
 
+# %% ../nbs/10b_dashboard.ipynb #09771ef5
 def make_dashboard(root: str | Path,  # the project's root
                    plan: Plan,
                    token: str  # that a visitor must bring

@@ -140,6 +140,7 @@ class Gate:
     low: float | None = None  # its 95 % interval
     high: float | None = None
 
+# %% ../nbs/05_evaluate.ipynb #c9d96d97
 ENOUGH = 100  # newer test rows that may decide alone
 STRANGE = 2.0  # times the challenger's error on older rows that its error on newer ones may be
 WORSE = 1.1  # times the champion's error on older rows that the challenger's may be

@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import xgboost as xgb
 from fastcore.basics import patch
 
 from .features import ADDS, CURVED, PARENT, SPECS, STATE, TEXTS, Car, car_of, distinct, levels, states
 from .hedonic import at_age, words_of
 from .listing import FIELDS
 from .model import WAYS, WORTH, Kind, PriceModel, check_sums, model_hash, write_sums
-from .ranges import LEAST_FALL, ModelError
+from .ranges import LEAST_FALL, ModelError, xgb
 
 # %% ../nbs/07_explain.ipynb #875b3484
 OF_STATE = dict(age="year", log_km="km_driven", owners="owner", test_drive="owner",
@@ -66,6 +65,7 @@ class Origin:
     kind: Kind  # what the model knows of it
     itself: float  # log price of the car at `USUAL_AGE`, before all else of its state
 
+# %% ../nbs/07_explain.ipynb #7609f2a0
 def origin(model: PriceModel,
            car: Car  # from `car_of`
            ) -> Origin:
@@ -293,6 +293,7 @@ def save(self: Reasons,
     write_sums(folder, _KEPT, "reasons-checksums.json")
     return folder
 
+# %% ../nbs/07_explain.ipynb #9a32f76e
 @patch(cls_method=True)
 def load(cls: Reasons,
          folder: str | Path,  # of the saved model

@@ -152,6 +152,7 @@ def fit(cls: Groups,
     "Number the groups of training cars."
     return cls({level: list(dict.fromkeys(n[level] for n in named)) for level in PARENT})
 
+# %% ../nbs/03_features.ipynb #8cab1e56
 @patch
 def find(self: Groups,
          named: dict[str, str]  # levels of a car

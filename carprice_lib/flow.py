@@ -56,6 +56,7 @@ def needed(said: str  # by `carprice monitor --json`
     "Which open alerts can a new model close?"
     return [a["rule"] for a in json.loads(said.strip().splitlines()[-1])["open"] if a["rule"] in MENDED]
 
+# %% ../nbs/10d_flow.ipynb #fa9caf70
 def make_circle() -> Any:  # a Prefect flow of `root` and `always`
     "The flow; needs Prefect."
     from prefect import flow, task

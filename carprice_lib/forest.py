@@ -6,18 +6,19 @@
 __all__ = ['Forest']
 
 # %% ../nbs/04a_forest.ipynb #9f10cb0d
-import json
 from typing import Any
 
 import numpy as np
-import xgboost as xgb
+import orjson
 from fastcore.basics import patch
+
+from .ranges import xgb
 
 # %% ../nbs/04a_forest.ipynb #e038bef7
 class Forest:
     "A booster's trees, laid out for one row; all else is left to the booster. Safe to share among threads."
     def __init__(self, booster: xgb.Booster):  # trees of numbers; `base_score` 0, as `trees.join` makes them
-        self.booster, made = booster, json.loads(booster.save_raw("json"))["learner"]
+        self.booster, made = booster, orjson.loads(memoryview(booster.save_raw("json")))["learner"]
         model = made["gradient_booster"]["model"]
         self._lay_out(model["trees"], int(made["learner_model_param"]["num_feature"]))
         asked = np.array(model["tree_info"])  # question of each tree, in order

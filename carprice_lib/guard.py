@@ -191,6 +191,7 @@ async def _limited(self: Guard, scope: dict, receive: Any, send: Any, headers: M
             await self.app(scope, read, begun)
     except TimeoutError: raise Refusal(504, f"The answer took longer than {self.limits.seconds:g} s; ask for less at once.") from None
 
+# %% ../nbs/09c_guard.ipynb #0626a34f
 @patch
 async def _refuse(self: Guard, request: str, state: dict, ours: list, send: Any) -> None:
     "Answer in place of the app, unless it has begun to."

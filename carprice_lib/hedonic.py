@@ -50,6 +50,7 @@ def along(knots: np.ndarray,  # rising (k,)
     low, high = (heights[i], heights[i + 1]) if heights.ndim == 1 else (heights[np.arange(len(i)), i], heights[np.arange(len(i)), i + 1])
     return low + part * (high - low)
 
+# %% ../nbs/03a_hedonic.ipynb #574e3d1d
 @dataclass
 class Curve:
     "A piecewise linear curve of one number."
@@ -72,6 +73,7 @@ class Curve:
         part = min(max((x - knots[i]) / (knots[i + 1] - knots[i]), 0.0), 1.0)
         return heights[i] + part * (heights[i + 1] - heights[i])
 
+# %% ../nbs/03a_hedonic.ipynb #6b0e0174
 def ramps(x: np.ndarray,  # numbers (n,)
           knots: np.ndarray  # rising (k,)
           ) -> np.ndarray:  # how far each piece is climbed, 0 to 1, and a mark where the number is missing (n, k)
@@ -207,6 +209,7 @@ class AgeCurves:
     def __init__(self, start: np.ndarray, tables: dict[str, np.ndarray]):  # of all cars (ages,); level: of each group (groups, ages)
         self.start, self.tables = start, tables
 
+# %% ../nbs/03a_hedonic.ipynb #cc271033
 def _bend(wider: np.ndarray, code: np.ndarray, age: np.ndarray, y: np.ndarray, weight: np.ndarray, few: float, bent: float) -> np.ndarray:
     "Curves of groups from those of their parents (groups, ages) and the rows' prices."
     shape, years = wider.shape, np.clip(np.round(age), 0, len(AGES) - 1).astype(int)

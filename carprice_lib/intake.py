@@ -65,6 +65,7 @@ def _is_consumption(values: pd.Series) -> bool:
     if texts.str.fullmatch(_DOTTED).mean() > 0.5: return False
     return texts.str.contains("|".join(map(re.escape, PER)), case=False).mean() > 0.5 or _middle(texts) < 300
 
+# %% ../nbs/02a_intake.ipynb #eb3fd7b2
 def place_columns(raw: pd.DataFrame  # a file's rows (n, columns)
                   ) -> dict[str, str]:  # field to column
     "Which column holds which field, by name and, in doubt, by values."

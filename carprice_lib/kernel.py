@@ -27,6 +27,7 @@ class Kernel:
         self.centre, self.spread, self.gaps, self.marks, self.weights = centre, spread, gaps, marks, weights
         self._rate, self._square = 0.5 / (REACH**2 * marks.shape[1]), (marks**2).sum(axis=1)
 
+# %% ../nbs/03d_kernel.ipynb #6a1d64eb
 @patch
 def scaled(self: Kernel,
            X: np.ndarray  # what is known of cars, NaN where missing (n, p)
@@ -90,6 +91,7 @@ def fit(cls: Kernel,
     for i, pace in enumerate(paces): self.weights[paced, i + 1] = pace
     return self
 
+# %% ../nbs/03d_kernel.ipynb #76b58dd5
 @patch
 def ask(self: Kernel,
         X: np.ndarray  # what is known of cars (n, p)

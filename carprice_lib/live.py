@@ -127,6 +127,7 @@ class Live:
         "Share of minutes in which it was there; None where there was no minute."
         return self.up / self.minutes if self.minutes else None
 
+# %% ../nbs/08e_live.ipynb #32351bcb
 def _summed(rows: Sequence[Any], minutes: int) -> Live:
     "Rows of any minutes and workers, added up."
     buckets = [sum(b) for b in zip(*(json.loads(r.buckets) for r in rows))]
@@ -153,6 +154,7 @@ def live(log: Log,
         rows = db.execute(sa.select(MINUTES).where(MINUTES.c.minute >= begin, MINUTES.c.minute < end)).all()
     return _summed(rows, max(end - begin, 0))
 
+# %% ../nbs/08e_live.ipynb #d201510e
 def over_time(log: Log,
               since: float, until: float,  # moments, epoch seconds
               step: int = 3600  # seconds, whole minutes
@@ -189,6 +191,7 @@ def trouble(seen: Live | None,  # from `live`
         found.append(Finding("availability", "", seen.availability, availability, seen.availability < availability, why))
     return found
 
+# %% ../nbs/08e_live.ipynb #ad3a723d
 def silence(log: Log,
             folder: str | Path,  # of the log's Parquet files
             hours: float = 24.0,  # that may pass without a prediction

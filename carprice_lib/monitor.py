@@ -89,6 +89,7 @@ class View:
         gone = np.isnan(self.numbers[field]) if field in self.numbers else pd.isna(self.words[field])
         return int((gone & (self.words["fuel"] != "electric")).sum() if field in NOT_ELECTRIC else gone.sum())
 
+# %% ../nbs/09_monitor.ipynb #1b3fa81e
 def view(rows: pd.DataFrame,  # listings in canonical columns (n, ...)
          as_of: str  # day that stands in for a missing day
          ) -> View:
@@ -137,29 +138,34 @@ class Reference:
         self.held, self.asked = answers(model, held), held["price"].to_numpy(float)
         self._errors(self.asked, self.held["abstained"].to_numpy() == "")
 
-    def _inputs(self, seen: View) -> None:
-        "What the training rows say, and how far such cars have usually run."
-        self.missing, self.rows = {f: seen.missing(f) for f in OPTIONAL}, seen.rows
-        self.sorted = {n: np.sort(x[np.isfinite(x)]) for n, x in seen.numbers.items()}
-        self.counts = {w: pd.Series(x).value_counts() for w, x in seen.words.items() if w in WORDS}
-        car = seen.numbers["age"], seen.numbers["km_driven"], seen.words["fuel"]
-        self.usage = fit_usage(*car)
-        self.left = self.usage.left(*car)
+# %% ../nbs/09_monitor.ipynb #e4242802
+@patch
+def _inputs(self: Reference, seen: View) -> None:
+    "What the training rows say, and how far such cars have usually run."
+    self.missing, self.rows = {f: seen.missing(f) for f in OPTIONAL}, seen.rows
+    self.sorted = {n: np.sort(x[np.isfinite(x)]) for n, x in seen.numbers.items()}
+    self.counts = {w: pd.Series(x).value_counts() for w, x in seen.words.items() if w in WORDS}
+    car = seen.numbers["age"], seen.numbers["km_driven"], seen.words["fuel"]
+    self.usage = fit_usage(*car)
+    self.left = self.usage.left(*car)
 
-    def _errors(self, price: np.ndarray, sure: np.ndarray) -> None:
-        "How wrong the answers on the held-out rows were, those aside where the model abstained."
-        self.refused, self.unknown = int((~sure).sum()), self.strangers(view(self.held, self.as_of))
-        rows, price = self.held[sure], price[sure]
-        self.error, self.weight = log_error(price, rows)
-        self.kept = float(((price >= rows["low"]) & (price <= rows["high"])).mean())
-        X = figures(rows, self.as_of)
-        self.errors = fit_errors(X, np.minimum(np.abs(self.error), 1.0))
-        now = answers(self.model, undated(rows, self.as_of))
-        self.answered = {True: X, False: figures(now[now["abstained"] == ""], self.as_of)}  # with a day, and without
+# %% ../nbs/09_monitor.ipynb #a73e5ac9
+@patch
+def _errors(self: Reference, price: np.ndarray, sure: np.ndarray) -> None:
+    "How wrong the answers on the held-out rows were, those aside where the model abstained."
+    self.refused, self.unknown = int((~sure).sum()), self.strangers(view(self.held, self.as_of))
+    rows, price = self.held[sure], price[sure]
+    self.error, self.weight = log_error(price, rows)
+    self.kept = float(((price >= rows["low"]) & (price <= rows["high"])).mean())
+    X = figures(rows, self.as_of)
+    self.errors = fit_errors(X, np.minimum(np.abs(self.error), 1.0))
+    now = answers(self.model, undated(rows, self.as_of))
+    self.answered = {True: X, False: figures(now[now["abstained"] == ""], self.as_of)}  # with a day, and without
 
-    def strangers(self, seen: View) -> dict[str, int]:
-        "How many rows are of a make, and of a model, that the training rows do not have?"
-        return {level: int((names.get_indexer(seen.words[level]) < 0).sum()) for level, names in self.known.items()}
+@patch
+def strangers(self: Reference, seen: View) -> dict[str, int]:
+    "How many rows are of a make, and of a model, that the training rows do not have?"
+    return {level: int((names.get_indexer(seen.words[level]) < 0).sum()) for level, names in self.known.items()}
 
 # %% ../nbs/09_monitor.ipynb #17033731
 HELD_OUT = 50_000  # held-out rows that are enough

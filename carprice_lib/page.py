@@ -78,6 +78,7 @@ def alike(why: Mapping[str, Any],  # from `Service.explain`
     rows = "".join(f"<tr>{row(c)}</tr>" for c in why["comparables"])
     return f"<h3>{say(language, 'like')}</h3><div class='wide'><table class='like'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
 
+# %% ../nbs/09g_page.ipynb #99615dc5
 def about(service: Service,
           language: str = "en"  # en or fr
           ) -> str:  # Markdown
@@ -110,12 +111,14 @@ def listing_of(values: Mapping[str, Any],  # of the form, by field
         if f.numeric and f.name in given: given[f.name] = plain(given[f.name])
     return given
 
+# %% ../nbs/09g_page.ipynb #8a3ea577
 def plain(text: Any  # as a person writes a number: 45 000, 45,000 or 45000
           ) -> Any:  # without what parts thousands; what is no number stays as it is
     "A number without what parts its thousands."
     found = re.sub(r"(?<=\d)[\s,.'](?=\d{3}(\D|$))", "", str(text).strip())
     return re.sub(r"[\s\u202f]*(km|€|£|₹|\$)$", "", found)
 
+# %% ../nbs/09g_page.ipynb #7e235bd9
 def link_of(listing: Mapping[str, Any],  # from `listing_of`
             language: str = "en",  # en or fr
             **more: Any  # level and asked
@@ -165,6 +168,7 @@ class Page:
         if f.categories: return gr.Dropdown(named(language, name), label=label, value=f.categories[0] if f.required else None)
         return gr.Textbox(label=label, max_lines=1)
 
+# %% ../nbs/09g_page.ipynb #fea17024
 EXAMPLES = [["Toyota", "Corolla", "2018", "45000", "Petrol", "Manual", "First Owner"],
             ["Volkswagen", "Golf", "2015", "110000", "Diesel", "Manual", "Second Owner"],
             ["Tesla", "Model 3", "2021", "60000", "Electric", "Automatic", "First Owner"]]
@@ -195,6 +199,7 @@ def _one_car(page: Page) -> None:
 
 def _whatif(language: str) -> str: return f"<h3>{say(language, 'whatif')}</h3><p>{say(language, 'whatif_hint')}</p>"
 
+# %% ../nbs/09g_page.ipynb #458ab11a
 def _many_cars(page: Page) -> None:
     "The tab for files."
     page.file = gr.File(label=say("en", "file"), file_types=[".csv", ".parquet"], type="filepath", elem_id="file")
@@ -222,6 +227,7 @@ def _on_value(page: Page) -> Any:
         return price, drivers, place, years, link, gr.Group(visible=bool(drivers)), float(listing["km_driven"]), int(listing["year"]), ""
     return value
 
+# %% ../nbs/09g_page.ipynb #88e3faf0
 def _on_whatif(page: Page) -> Any:
     "What the sliders do: the same car with another distance and year, not kept in the log."
     def whatif(language: str, km: float, year: float, *values: Any) -> str:
@@ -294,6 +300,7 @@ def _wire(page: Page) -> None:
         fn=lambda filled, *values: _on_value(page)(*values) if filled else [gr.skip()] * len(shown),
         inputs=[page.price, page.language, *form], outputs=shown, **quiet)
 
+# %% ../nbs/09g_page.ipynb #887f7d00
 def make_page(service: Service,  # answers
               log: Log  # keeps them
               ) -> gr.Blocks:

@@ -81,6 +81,7 @@ def _cause(error: SQLAlchemyError) -> str:
     "First line of what the database said."
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
 
+# %% ../nbs/08a_predictions.ipynb #52140427
 class Log:
     "The prediction log; a context manager, safe to share among threads."
 
@@ -92,22 +93,25 @@ class Log:
         try: self._open()
         except SQLAlchemyError as e: raise LogError(f"The prediction log cannot be opened ({_cause(e)}).") from None
 
-    def _open(self) -> None:
-        "Make the tables where they are missing, and refuse those of another version."
-        _META.create_all(self.engine)
-        with self.engine.begin() as db:
-            known = db.scalar(sa.select(sa.func.max(_STATE.c.version)))
-            if known is None: db.execute(sa.insert(_STATE).values(version=VERSION))
-        if known not in (None, VERSION):
-            raise LogError(f"The prediction log has version {known}, but this carprice writes {VERSION}: use another log.")
-
     def __enter__(self) -> "Log": return self
     def __exit__(self, *_: Any) -> None: self.close()
 
-    def close(self) -> None:
-        "Write what waits, and let go of the database."
-        self._thread.shutdown()
-        self.engine.dispose()
+# %% ../nbs/08a_predictions.ipynb #a2bd5153
+@patch
+def _open(self: Log) -> None:
+    "Make the tables where they are missing, and refuse those of another version."
+    _META.create_all(self.engine)
+    with self.engine.begin() as db:
+        known = db.scalar(sa.select(sa.func.max(_STATE.c.version)))
+        if known is None: db.execute(sa.insert(_STATE).values(version=VERSION))
+    if known not in (None, VERSION):
+        raise LogError(f"The prediction log has version {known}, but this carprice writes {VERSION}: use another log.")
+
+@patch
+def close(self: Log) -> None:
+    "Write what waits, and let go of the database."
+    self._thread.shutdown()
+    self.engine.dispose()
 
 # %% ../nbs/08a_predictions.ipynb #f8153d50
 @patch
@@ -221,6 +225,7 @@ def rotate(self: Log,
         with FileLock(Path(folder) / ".rotate.lock", timeout=0): return self._rotate(Path(folder), _midnight(before or _day(time.time())))
     except Timeout: return []
 
+# %% ../nbs/08a_predictions.ipynb #ccd781b9
 @patch
 def _rotate(self: Log, folder: Path, end: float) -> list[Path]:
     "Move the days before a moment, the oldest first."
@@ -289,6 +294,7 @@ def history(log: Log,
     rows = rows.sort_values("id", ignore_index=True)
     return rows if last is None else rows.tail(last).reset_index(drop=True)
 
+# %% ../nbs/08a_predictions.ipynb #35e1d7c4
 def realised(log: Log,
              folder: str | Path,  # of the Parquet files
              **window: Any  # since, until and last, as in `history`

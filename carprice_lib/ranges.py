@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when XGBoost loads: else its threads spin, ten times slower on busy cores
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when XGBoost loads, so only here it does: else its threads spin, ten times slower on busy cores
 
 import numpy as np
 import xgboost as xgb
@@ -79,6 +79,7 @@ STEEP = dict(age=0.05, log_km=0.5)  # how fast the lower end drops beyond what t
 BEYOND = dict(age=10.0, log_km=0.7)  # further than this beyond what training saw the model abstains: ten years, twice the distance
 TOO_WIDE = 12.0  # times the lower end; a wider range helps nobody
 
+# %% ../nbs/03b_ranges.ipynb #7a72c664
 @patch(cls_method=True)
 def fit(cls: Known,
         X: np.ndarray, names: Sequence[str],  # what the trees read of the training rows (n, p), out of fold

@@ -71,6 +71,7 @@ class Taken:
         bad = f", {sum(self.bad.values()):,} of which cannot be used ({', '.join(f'{n:,} {r}' for r, n in self.bad.items())})" if self.bad else ""
         return f"{self.what}: {len(self.rows):,} rows{bad}" + (f"; {self.waits:,} more are of days to come, and wait" if self.waits else "")
 
+# %% ../nbs/10c_retrain.ipynb #20ca20e2
 def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: Any) -> Taken:
     "Rows in the fields of a listing, with what is wrong with them."
     df = map_columns(raw, entry)

@@ -52,6 +52,7 @@ class Answers:
     seen: pd.DataFrame  # those of the champion, as `look` takes them (m, ...)
     realised: pd.Series  # prices realised by the index of `seen`
 
+# %% ../nbs/09i_rounds.ipynb #c36a8755
 class Watcher:
     "The log and the champion, kept open from round to round."
 
@@ -86,6 +87,7 @@ def answers(self: Watcher,
     begun = since if since is not None else float(rows["at"].min()) if len(rows) else until
     return Answers(begun, until, rows, seen, realised[realised.index.isin(seen.index)])
 
+# %% ../nbs/09i_rounds.ipynb #8a2e44d1
 @patch
 def compared(self: Watcher,
              given: Answers  # from `answers`
@@ -129,6 +131,7 @@ class Round:
             return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
         return plain(asdict(self))
 
+# %% ../nbs/09i_rounds.ipynb #154eae3c
 @patch
 def go(self: Watcher,
        given: Answers  # from `answers`

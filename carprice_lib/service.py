@@ -9,8 +9,8 @@ __all__ = ['ServiceError', 'champion_folder', 'Champion', 'Service', 'record']
 import sys
 
 if not {"xgboost", "sklearn"} & set(sys.modules):
-    sys.modules["sklearn"] = None  # type: ignore[assignment]  # XGBoost would import it, a second long, for classes that nothing here uses
-    import xgboost  # noqa: F401
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # XGBoost, loaded by `ranges`, would import it, a second long, for classes that nothing here uses
+    import carprice_lib.ranges  # noqa: F401
     del sys.modules["sklearn"]
 
 # %% ../nbs/09a_service.ipynb #3145b0ea
@@ -75,6 +75,7 @@ class Champion:
             if self._reasons is None: self._reasons = Reasons.load(self.folder, self.model)
         return self._reasons
 
+# %% ../nbs/09a_service.ipynb #9570b94d
 class Service:
     "Answers about cars by the champion of a folder; safe to share among threads."
 
@@ -170,6 +171,7 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     "A comparable listing as JSON takes it."
     return {k: str(v)[:10] if FIELDS.get(k) and FIELDS[k].kind == "date" else round(v, 3) if isinstance(v, float) else v for k, v in row.items()}
 
+# %% ../nbs/09a_service.ipynb #1d77f505
 @patch
 def depreciation(self: Service,
                  given: Mapping[str, Any],  # fields of a listing

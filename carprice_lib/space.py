@@ -51,6 +51,7 @@ def card(champion: Champion,  # to be served
            "Rare, very old or far driven cars get a wider range, or no price."
     return "\n".join([*lines, "", weak, "", "The API is described at `/docs`.", ""])
 
+# %% ../nbs/10a_space.ipynb #ec020d51
 APP = '''"Starts the page and the API of the model beside this file."
 import os
 from pathlib import Path

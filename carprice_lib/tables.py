@@ -55,6 +55,7 @@ def kind_of(name: str | Path  # of a file
     if kind := KINDS.get(Path(name).suffix.lower()): return kind
     raise ValueError(f"{Path(name).name!r} is neither a CSV nor a Parquet file; its name must end in .csv or .parquet.")
 
+# %% ../nbs/09b_tables.ipynb #df484e12
 SURPLUS = "\0surplus"  # column of the cells for which the header has no name
 
 def _csv(source: str | Path | IO[bytes]) -> "Iterator[pd.DataFrame]":
@@ -69,6 +70,7 @@ def _csv(source: str | Path | IO[bytes]) -> "Iterator[pd.DataFrame]":
     yield next(pieces, pd.DataFrame(columns=names, dtype=str))  # a table without rows has columns all the same
     yield from pieces
 
+# %% ../nbs/09b_tables.ipynb #4e6a4b3d
 def _pieces(source: str | Path | IO[bytes], kind: str) -> "Iterator[pd.DataFrame]":
     "A file, some thousand rows at a time; raises ValueError for one that cannot be read."
     import pandas as pd
@@ -98,6 +100,7 @@ def _free(column: str, taken: frozenset[str]) -> str:
     while column in ADDED or column in taken: column = f"given_{column}"
     return column
 
+# %% ../nbs/09b_tables.ipynb #cf209cc0
 def priced_pieces(service: Service,
                   source: str | Path | IO[bytes],  # file of listings
                   kind: str,  # csv or parquet
@@ -132,6 +135,7 @@ def price_file(service: Service,
     "The priced file, as it grows; no more than a piece is in memory."
     return _written(priced_pieces(service, source, kind, level, log, **more), out or kind)
 
+# %% ../nbs/09b_tables.ipynb #7d1a4d50
 def _written(pieces: "Iterable[pd.DataFrame]", kind: str) -> Iterator[bytes]:
     "Tables as the bytes of one file."
     import pyarrow as pa
@@ -150,6 +154,7 @@ def _written(pieces: "Iterable[pd.DataFrame]", kind: str) -> Iterator[bytes]:
     if kind == "parquet" and writer: writer.close()
     yield made.taken()
 
+# %% ../nbs/09b_tables.ipynb #c729a49e
 class _Out(io.RawIOBase):
     "A file that is written and carried away in pieces."
     def __init__(self) -> None: self.parts: list[bytes] = []

@@ -265,6 +265,7 @@ def _gathered(folder: str | Path, beside: Sequence[str | Path], draft: Path) -> 
     write_sums(whole, [Path(file).name for file in beside], "beside-checksums.json")
     return whole
 
+# %% ../nbs/08_track.ipynb #290719b6
 def promote(root: str | Path,  # the project's root
             dataset: str,  # name of the dataset
             folder: str | Path,  # the model's folder of plain files

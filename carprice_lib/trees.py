@@ -10,11 +10,10 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-import xgboost as xgb
 from scipy.optimize import minimize
 
 from .features import NEVER_RISES
-from .ranges import ModelError
+from .ranges import ModelError, xgb
 
 # %% ../nbs/03c_trees.ipynb #463ce62b
 DEFAULTS = dict(
@@ -29,6 +28,7 @@ DEFAULTS = dict(
     reg_lambda=1.0,  # penalty of a leaf's value
     lean=0.5)  # share of the hedonic price and the age curve that the trees start from
 
+# %% ../nbs/03c_trees.ipynb #e58e6366
 def settings(params: dict | None = None  # settings that differ from `DEFAULTS`
              ) -> dict:  # all settings
     "All settings of a model; raises `ModelError` for a name that is none."
@@ -67,6 +67,7 @@ def boost(X: np.ndarray,  # float32 (n, p)
     rows = xgb.QuantileDMatrix(X, y, weight=weight, feature_names=names, feature_weights=offered, nthread=threads)
     return xgb.train(options, rows, settings["rounds"])
 
+# %% ../nbs/03c_trees.ipynb #0fdc5d1e
 def ask(booster: xgb.Booster,  # trees, of one question or of several
         X: np.ndarray  # float32 (n, p), n above 0
         ) -> np.ndarray:  # (n,), or (n, questions)
@@ -89,6 +90,7 @@ def _taken(booster: xgb.Booster, share: float) -> tuple[dict, list[dict]]:
         tree["split_conditions"] = [(v + more) * share if left < 0 else v for left, v in zip(tree["left_children"], tree["split_conditions"])]
     return made, trees
 
+# %% ../nbs/03c_trees.ipynb #e26c3a21
 def join(questions: Sequence[Sequence[xgb.Booster]],  # for each question the boosters whose mean answers it
          threads: int = 2  # when asked
          ) -> xgb.Booster:  # one that gives (n, questions)

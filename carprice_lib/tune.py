@@ -60,10 +60,11 @@ class Folds:
     def errors(self, params: dict  # settings
                ) -> Iterator[float]:  # one error per fold
         "Mean absolute log error of each fold in turn."
-        for f in range(self.folds):
+        rest = self.begun.y - self.begun.base
+        parts = [np.flatnonzero(self.begun.fold != f) for f in range(self.folds)]
+        for f, trees in enumerate(self.model.each(lambda rows: self.model.grow(self.begun, rows, params), parts)):
             out = self.begun.fold == f
-            trees = self.model.grow(self.begun, np.flatnonzero(~out), params)
-            yield float(np.abs(self.begun.y - self.begun.base - ask(trees, self.begun.X))[out].mean())
+            yield float(np.abs(rest[out] - ask(trees, self.begun.X[out])).mean())
 
 # %% ../nbs/06_tune.ipynb #2f0892e9
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def tune(train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `g
         print(_progress(_finished(kept), trials), flush=True)
     return _found(kept, trials)
 
+# %% ../nbs/06_tune.ipynb #6f0d6462
 def _progress(done: list[optuna.trial.FrozenTrial], trials: int) -> str:
     "One line on the newest trial."
     last, best = done[-1], min(t.value for t in done if t.state.name == "COMPLETE")

@@ -30,6 +30,7 @@ def _moments(now: float, rows: int, rng: np.random.Generator) -> np.ndarray:
     at = now - 7 * DAY * rng.random(rows * 5)
     return np.sort(at[rng.random(len(at)) < 0.1 + 0.9 * daytime(at)][:rows])
 
+# %% ../nbs/09j_week.ipynb #25d6286d
 def answers_of_week(watcher: Watcher,
                     now: float,  # moment at which the week ends, epoch seconds
                     rows: int = 2500,  # cars asked about
