@@ -101,8 +101,12 @@ def test_requirements_are_pinned_and_locked():
         assert re.sub(r"\[.*\]", "", requirement) in {line.split(" ")[0] for line in locked}, requirement
 
 def test_readme_shows_the_results_in_git():
+    import pandas as pd
+
     from carprice_lib.cli import results_table
-    assert results_table(ROOT) in (ROOT / "README.md").read_text()
+    from carprice_lib.results import beside
+    said = (ROOT / "README.md").read_text()
+    assert results_table(ROOT) in said and beside(pd.read_json(ROOT / "reports/benchmark.json")) in said
 
 def test_one_version():
     from carprice_lib import __version__
