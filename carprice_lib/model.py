@@ -252,9 +252,9 @@ def grow(self: PriceModel,
          ) -> xgb.Booster:
     "Trees grown on some of the rows."
     params = settings(self.params | (params or {}))
-    deep = max(depth(self.about["rows"]) + params["deeper"], 1)
-    about, rest = (wear_weight(self.about["rows"]), self.about["seed"], self.lanes[1]), (begun.y - begun.base)[rows]
-    return boost(begun.X[rows], rest, begun.weight[rows], self.names, params, deep, *about)
+    deep, wear = max(depth(self.about["rows"]) + params["deeper"], 1), wear_weight(self.about["rows"])
+    rest, (_, threads) = (begun.y - begun.base)[rows], self.lanes
+    return boost(begun.X[rows], rest, begun.weight[rows], self.names, params, deep, wear, self.about["seed"], threads)
 
 # %% ../nbs/04_model.ipynb #7241c63e
 @patch
@@ -280,8 +280,8 @@ def _like(self: PriceModel, begun: Begun, kernel: Kernel, rows: np.ndarray) -> n
 # %% ../nbs/04_model.ipynb #f63e6b46
 def _judged(fold: np.ndarray) -> list[int]:
     "The folds whose rows are enough to judge by."
-    counts = np.cumsum(np.bincount(fold))
-    return [f for f, before in enumerate(counts - np.bincount(fold)) if before < ENOUGH]
+    rows = np.bincount(fold)
+    return np.flatnonzero(np.cumsum(rows) - rows < ENOUGH).tolist()
 
 @patch
 def _weigh(self: PriceModel, begun: Begun, grown: dict[int, xgb.Booster]) -> tuple[np.ndarray, np.ndarray]:
@@ -312,7 +312,7 @@ def fit(cls: PriceModel,
     error, done = self._weigh(begun, dict(zip(judged, grown)))
     spreads = self._calibrate(begun, error, done)
     self.booster = join([grown[len(judged):] or grown, *([s] for s in spreads)], self.about["threads"])
-    self.kernel = self.liken(begun, every if self.weights[3] else every[:1])
+    self.kernel = self.liken(begun, every if self.weights[3] else every[:1])  # without a weight nobody asks it
     self._kinds.clear()
     return self
 
