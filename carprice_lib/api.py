@@ -153,7 +153,7 @@ def make_api(service: Service,  # answers
     "The API as an ASGI app."
     api = Api(service, log, limits or limits_of())
     app = api.app
-    for add in (_pricing, _telling, _keeping): add(api)
+    for add in (_pricing, _reasoning, _telling, _watched, _keeping): add(api)
     routes = frozenset(getattr(r, "path", "") for r in app.routes)
     app.add_middleware(Guard, limits=api.limits, figures=api.figures, routes=routes)
     for kind in (Refusal, ListingError, ModelError, LogError, ServiceError, ValidationError, HTTPException): app.add_exception_handler(kind, _problem)
@@ -186,7 +186,6 @@ def _sentence(error: ValidationError) -> str:
 def _pricing(api: Api) -> None:
     "Routes that price listings."
     app, figures = api.app, api.figures
-
     asks = dict(level=LEVEL, asked=ASKED, explain=FLAG)
 
     @app.post("/predict", **_says(413, 415, 422, 503, 504, body=Listing, query=asks, response_model=Answer, tags=["price"]))
@@ -202,6 +201,12 @@ def _pricing(api: Api) -> None:
         return json(said)
 
     app.router.routes.insert(0, Route("/predict", predict, methods=["POST"]))
+    app.post("/predict/batch", **_says(413, 415, 422, 503, 504, body=Batch, others=TABLES, query=dict(level=LEVEL), tags=["price"]))(_batch(api))
+
+# %% ../nbs/09d_api.ipynb #179f54e5
+def _reasoning(api: Api) -> None:
+    "Routes that say why, and what comes."
+    app = api.app
 
     @app.post("/explain", **_says(413, 415, 422, 504, body=Listing, tags=["price"]))
     async def explain(request: Request) -> Response:
@@ -216,8 +221,6 @@ def _pricing(api: Api) -> None:
         if type(years) is not int: raise Refusal(422, f"years is {str(years)[:40]!r}, but must be a whole number from 1 to 20.")
         if pace is not None and type(pace) not in (int, float): raise Refusal(422, f"km_per_year is {str(pace)[:40]!r}, but must be a number from 0 up.")
         return json(await run_in_threadpool(api.service.depreciation, given, years, pace))
-
-    app.post("/predict/batch", **_says(413, 415, 422, 503, 504, body=Batch, others=TABLES, query=dict(level=LEVEL), tags=["price"]))(_batch(api))
 
 # %% ../nbs/09d_api.ipynb #57fe5e17
 TABLE_KINDS, FORM = {"text/csv": "csv", "application/vnd.apache.parquet": "parquet"}, "multipart/form-data"
@@ -282,6 +285,11 @@ def _telling(api: Api) -> None:
     async def model() -> Response:
         "The model in service: version, data, accuracy, day of training."
         return json(api.service.about())
+
+# %% ../nbs/09d_api.ipynb #101f51d6
+def _watched(api: Api) -> None:
+    "Routes for those who look after the service."
+    app = api.app
 
     @app.get("/health", tags=["about"])
     async def health() -> Response:

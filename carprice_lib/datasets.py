@@ -503,10 +503,7 @@ def prepare(name: str,  # data set's name
     own, added = len(raw), additions(name, root)
     raw, mapped, source = _joined(raw, source, added)
     good, reasons, blanked = clean_rows(mapped, source)
-    bad = reasons[reasons != ""]
-    counts = {r: n for r in REASONS if (n := int((bad == r).sum()))}
-    said = ", ".join(f"{n:,} {r}" for r, n in counts.items())
-    if not len(good): raise DatasetError(f"None of the {len(raw):,} rows of {name} can be used: {said}.")
+    bad, counts = _counted(name, good, reasons)
     good = good.assign(row=good.index + 1)
     if truth is not None: good = good.join(truth[["true_price", "true_sigma"]])
     kept, duplicates = split_rows(good, seed, list(source.extras), test, None if added is None else good.index.to_numpy() >= own)
@@ -521,6 +518,14 @@ def prepare(name: str,  # data set's name
     return summary
 
 # %% ../nbs/02_datasets.ipynb #f6fccba0
+def _counted(name: str, good: pd.DataFrame, reasons: pd.Series) -> tuple[pd.Series, dict[str, int]]:
+    "Reasons of the bad rows, and how many have each; raises `DatasetError` where no row is good."
+    bad = reasons[reasons != ""]
+    counts = {r: n for r in REASONS if (n := int((bad == r).sum()))}
+    said = ", ".join(f"{n:,} {r}" for r, n in counts.items())
+    if not len(good): raise DatasetError(f"None of the {len(reasons):,} rows of {name} can be used: {said}.")
+    return bad, counts
+
 def _parts(name: str, kept: pd.DataFrame) -> dict[str, pd.DataFrame]:
     "The rows of each part; raises `DatasetError` where one is empty."
     parts = {p: kept[kept["split"] == p].drop(columns="split") for p in ("train", "test")}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from fastcore.basics import patch
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .alerts import Finding
@@ -44,25 +45,28 @@ class Tally:
     slowest: float = 0.0  # seconds
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))  # answers by how long they took
 
-    def count(self,
-              status: int,  # of the answer
-              seconds: float | None = None  # that it took; None where a long answer is no fault
-              ) -> None:
-        "Count one answer."
-        self.requests += 1
-        self.errors += status >= 500
-        if seconds is None: return
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
-        self.slowest = max(self.slowest, seconds)
+# %% ../nbs/08e_live.ipynb #b90bf106
+@patch
+def count(self: Tally,
+          status: int,  # of the answer
+          seconds: float | None = None  # that it took; None where a long answer is no fault
+          ) -> None:
+    "Count one answer."
+    self.requests += 1
+    self.errors += status >= 500
+    if seconds is None: return
+    self.buckets[bisect_left(BOUNDS, seconds)] += 1
+    self.slowest = max(self.slowest, seconds)
 
-    def take(self,
-             now: float  # moment, epoch seconds
-             ) -> dict[str, Any]:  # a row of `MINUTES`
-        "The row of the minute that ends, and begin the next."
-        row = dict(minute=int(self.since // 60), worker=self.worker, requests=self.requests, errors=self.errors, slowest=self.slowest,
-                   buckets=json.dumps(self.buckets))
-        self.since, self.requests, self.errors, self.slowest, self.buckets = now, 0, 0, 0.0, [0] * len(self.buckets)
-        return row
+@patch
+def take(self: Tally,
+         now: float  # moment, epoch seconds
+         ) -> dict[str, Any]:  # a row of `MINUTES`
+    "The row of the minute that ends, and begin the next."
+    row = dict(minute=int(self.since // 60), worker=self.worker, requests=self.requests, errors=self.errors, slowest=self.slowest,
+               buckets=json.dumps(self.buckets))
+    self.since, self.requests, self.errors, self.slowest, self.buckets = now, 0, 0, 0.0, [0] * len(self.buckets)
+    return row
 
 # %% ../nbs/08e_live.ipynb #994993f6
 def write_minutes(log: Log,

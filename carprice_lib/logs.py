@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
 
 import structlog
+from fastcore.basics import patch
 
 # %% ../nbs/08f_logs.ipynb #647f2555
 def secrets_of(env: Mapping[str, str] = os.environ  # the environment
@@ -64,25 +65,28 @@ class Lines(io.TextIOBase):
         for line in lines: self._take(line)
         return len(text)
 
-    def _take(self, line: str) -> None:
-        "One line; those of a traceback wait for its last."
-        held = getattr(self._mine, "held", [])
-        if line.startswith("Traceback (most recent call last)") or (held and line[:1] in (" ", "")): self._mine.held = [*held, line]
-        elif line.strip():
-            self._mine.held = []
-            self._put(line, **({"traceback": "\n".join([*held, line])} if held else {}))
-
-    def _put(self, line: str, **more: str) -> None:
-        "An object of a line."
-        if line.startswith("{") and line.endswith("}"): text = hidden(line)
-        else: text = _line(structlog.processors.TimeStamper(fmt="iso")(None, "", {"event": line, **more, **structlog.contextvars.get_contextvars()}))
-        self.stream.write(text + "\n")
-        self.stream.flush()
-
     def flush(self) -> None: self.stream.flush()
     def fileno(self) -> int: return self.stream.fileno()
     def isatty(self) -> bool: return False
     def writable(self) -> bool: return True
+
+# %% ../nbs/08f_logs.ipynb #432a88ce
+@patch
+def _take(self: Lines, line: str) -> None:
+    "One line; those of a traceback wait for its last."
+    held = getattr(self._mine, "held", [])
+    if line.startswith("Traceback (most recent call last)") or (held and line[:1] in (" ", "")): self._mine.held = [*held, line]
+    elif line.strip():
+        self._mine.held = []
+        self._put(line, **({"traceback": "\n".join([*held, line])} if held else {}))
+
+@patch
+def _put(self: Lines, line: str, **more: str) -> None:
+    "An object of a line."
+    if line.startswith("{") and line.endswith("}"): text = hidden(line)
+    else: text = _line(structlog.processors.TimeStamper(fmt="iso")(None, "", {"event": line, **more, **structlog.contextvars.get_contextvars()}))
+    self.stream.write(text + "\n")
+    self.stream.flush()
 
 # %% ../nbs/08f_logs.ipynb #438ced35
 def speak_json() -> None:

@@ -9,7 +9,7 @@ __all__ = ['FONTS', 'CSS', 'LOOK', 'FORM', 'MORE', 'EXAMPLES', 'FROM_EXAMPLE', '
 # %% ../nbs/09g_page.ipynb #0b3251ef
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -315,7 +315,7 @@ def make_page(service: Service,  # answers
         page.tabs = [one, many, card]
         _wire(page)
         _open_link(blocks, page)
-        for tool in _tools(page): gr.api(tool)
+        for tool in (_valuing, _ageing): gr.api(tool(page))
     return blocks
 
 # %% ../nbs/09g_page.ipynb #0f608c77
@@ -329,8 +329,8 @@ def _open_link(blocks: gr.Blocks, page: Page) -> None:
         value, [page.language, *form], shown, api_visibility="private", show_progress="hidden")
 
 # %% ../nbs/09g_page.ipynb #966cf0e7
-def _tools(page: Page) -> tuple:
-    "What assistants may call."
+def _valuing(page: Page) -> Callable:
+    "A car's price, for assistants."
     def value_car(brand: str, model: str, year: int, km_driven: float, fuel: str, transmission: str, owner: str = "", asked: float = 0.0) -> dict:
         """Value a used car: median price, range, notes and, for an asked price, a deal label.
 
@@ -349,7 +349,11 @@ def _tools(page: Page) -> tuple:
         except (ListingError, ModelError) as e: raise gr.Error(str(e)) from None
         page.log.write([record(answer, given, "mcp")])
         return answer
+    return value_car
 
+# %% ../nbs/09g_page.ipynb #b3309436
+def _ageing(page: Page) -> Callable:
+    "What comes of a price, for assistants."
     def depreciation(brand: str, model: str, year: int, km_driven: float, fuel: str, transmission: str, years: int = 5) -> list:
         """Price of a used car for each of the next years, with its range.
 
@@ -365,4 +369,4 @@ def _tools(page: Page) -> tuple:
         given = dict(brand=brand, model=model, year=year, km_driven=km_driven, fuel=fuel, transmission=transmission)
         try: return page.service.depreciation(given, years)
         except (ListingError, ModelError) as e: raise gr.Error(str(e)) from None
-    return value_car, depreciation
+    return depreciation
