@@ -104,8 +104,9 @@ def test_readme_shows_the_results_in_git():
     import pandas as pd
 
     from carprice_lib.cli import results_table
-    from carprice_lib.results import beside
+    from carprice_lib.results import beside, demo_line
     said = (ROOT / "README.md").read_text()
+    assert demo_line(json.loads((ROOT / "reports/metrics.json").read_text())) in said
     assert results_table(ROOT) in said and beside(pd.read_json(ROOT / "reports/benchmark.json")) in said
 
 def test_one_version():
