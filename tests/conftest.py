@@ -123,7 +123,7 @@ class Clone:
         self.started.append(process)
         return process
 
-    def run(self, command, code=0, seconds=240, **env):
+    def run(self, command, code=0, seconds=600, **env):
         "Run a command to its end; returns what it said on both channels. `code` None takes any exit but 0."
         process = self.start(command, **env)
         try: process.wait(seconds)
@@ -268,7 +268,7 @@ def pair(clones, tmp_path_factory, worker_id):
     with FileLock(shared / "pair.lock"):
         if not (made := shared / "pair.json").exists():
             both = clones().small(), clones("another folder").small()
-            with ThreadPoolExecutor() as pool: list(pool.map(lambda c: c.run("dvc repro", seconds=600), both))
+            with ThreadPoolExecutor() as pool: list(pool.map(lambda c: c.run("dvc repro", seconds=1200), both))
             made.write_text(json.dumps([(str(c.path), str(c.home)) for c in both]))
         return [Clone(*where) for where in json.loads(made.read_text())]
 
