@@ -11,6 +11,7 @@ __all__ = ['OF_STATE', 'USUAL_AGE', 'Shares', 'NEWEST', 'APART', 'LABELS', 'A_YE
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def origin(model: PriceModel,
            ) -> Origin:
     "Where the price of a car itself comes from."
     hedonic: Shares
+    car = model.usual.fill(car)[0]
     found, hedonic = model.groups.find(levels(car, model.about["narrow"])), {}
     for word, fields in words_of(car).items(): _add(hedonic, model.hedonic.words.get(word, 0.0), fields)
     for n, v in zip(model.hedonic.specs, car[len(TEXTS):]):
@@ -254,10 +256,10 @@ def deal(model: PriceModel,
          asked: float  # price asked, in the model's currency
          ) -> Deal:
     "Label of an asked price; raises `ModelError` for one that is no price."
-    if not (isinstance(asked, (int, float)) and 0 < asked < np.inf): raise ModelError(f"The asked price is {asked!r}, but must be a number above 0.")
-    wide, narrow = model.value(listing, 0.8), model.value(listing, 0.4)
+    if not (isinstance(asked, Real) and 0 < asked < np.inf): raise ModelError(f"The asked price is {asked!r}, but must be a number above 0.")
+    wide, narrow, no = model.value(listing, 0.8), model.value(listing, 0.4), model.value(listing).abstained
     edges = (wide.low, narrow.low, narrow.high, wide.high)
-    return Deal("" if wide.abstained else list(LABELS)[int(np.searchsorted(edges, asked, side="right"))], edges, wide.abstained)
+    return Deal("" if no else list(LABELS)[int(np.searchsorted(edges, asked, side="right"))], edges, no)
 
 # %% ../nbs/07_explain.ipynb #6b600c33
 A_YEAR = (5_000, 30_000)  # km that a car runs in a year, at least and at most, where nobody says otherwise

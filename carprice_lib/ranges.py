@@ -73,6 +73,7 @@ class Known:
     oldest: float = 30.0  # years
     farthest: float = 12.6  # log(1 + 1000 km)
     widen: dict[str, float] = field(default_factory=lambda: dict(brand=2.0, model=1.5, name=1.1))  # level that is unknown: growth of the range
+    guess: dict[str, float] = field(default_factory=dict)  # number that is guessed, "" for all of them: growth of the range
 
 NAMES = dict(brand="make", model="model", name="trim")  # what a level is called
 STEEP = dict(age=0.05, log_km=0.5)  # how fast the lower end drops beyond what training saw, for each year, and for each e-fold of distance
@@ -100,12 +101,22 @@ def fit(cls: Known,
 # %% ../nbs/03b_ranges.ipynb #149c511f
 @patch
 def wider(self: Known,
-          found: dict[str, int]  # level: number of the car's group, -1 where unknown
-          ) -> tuple[float, str]:  # growth of the range, and why; 1 and no text for a known car
-    "How much wider the range of a car is, for what training never saw of it."
-    for level, name in NAMES.items():
-        if found[level] < 0: return self.widen[level], f"this {name} is not among the listings the model learned from"
-    return 1.0, ""
+          found: dict[str, int],  # level: number of the car's group, -1 where unknown
+          guessed: Sequence[str] = ()  # numbers that are guesses
+          ) -> tuple[float, list[str]]:  # growth of the range, and why; 1 and no text for a known car told whole
+    "How much wider the range of a car is, for what training never saw of it and for what its listing leaves open."
+    unknown, doubt, why = 1.0, self._doubt(guessed), []
+    for level in [n for n in NAMES if found[n] < 0][:1]:
+        unknown = self.widen[level]
+        why.append(f"this {NAMES[level]} is not among the listings the model learned from")
+    if doubt > 1: why.append("what the listing leaves open is taken from like cars, which differ in it")
+    return float(np.sqrt(unknown ** 2 + doubt ** 2 - 1)), why
+
+@patch
+def _doubt(self: Known, guessed: Sequence[str]) -> float:
+    "Growth of a range for numbers that are guesses: as if their errors were apart, but no more than for all of them."
+    apart = float(np.sqrt(1 + sum(self.guess.get(n, 1.0) ** 2 - 1 for n in guessed)))
+    return min(apart, max(self.guess.get("", apart), *(self.guess.get(n, 1.0) for n in guessed), 1.0)) if guessed else 1.0
 
 @patch
 def drop(self: Known,

@@ -89,6 +89,8 @@ def choices(language: str,  # en or fr
 _SEEN = {"trim": "Cette finition", "model": "Ce modèle", "make": "Cette marque"}
 NOTES_FR: tuple[tuple[str, str], ...] = (
     (r"this (trim|model|make) is not among the listings the model learned from", "{} ne figure pas parmi les annonces connues du modèle"),
+    (r"what the listing leaves open is taken from like cars, which differ in it",
+     "Ce que l'annonce ne précise pas est repris de voitures semblables, qui diffèrent sur ce point"),
     (r"did you mean (.+)\?", "Vouliez-vous dire {} ?"),
     (r"the trim is not given, so the range is wider", "La finition n'est pas indiquée : la fourchette est donc plus large"),
     (r"the age is counted for (\S+), the day of the newest listings known", "L'âge est compté au {}, jour des annonces les plus récentes"),
