@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 from fastcore.basics import patch
 
-from .features import ADDS, CURVED, PARENT, SPECS, STATE, TEXTS, Car, car_of, distinct, levels, states
+from .features import ADDS, CURVED, PARENT, STATE, TEXTS, Car, car_of, distinct, levels, states
 from .hedonic import at_age, words_of
 from .listing import FIELDS
 from .model import WAYS, WORTH, Kind, PriceModel, check_sums, model_hash, write_sums
@@ -72,7 +72,7 @@ def origin(model: PriceModel,
            ) -> Origin:
     "Where the price of a car itself comes from."
     hedonic: Shares
-    car = model.usual.fill(car)[0]
+    kind, car = model.kind(car), model.usual.fill(car)[0]
     found, hedonic = model.groups.find(levels(car, model.about["narrow"])), {}
     for word, fields in words_of(car).items(): _add(hedonic, model.hedonic.words.get(word, 0.0), fields)
     for n, v in zip(model.hedonic.specs, car[len(TEXTS):]):
@@ -82,7 +82,7 @@ def origin(model: PriceModel,
         heights = model.curves.tables[level][found[level]] if found[level] >= 0 else heights
         height[level] = float(at_age(heights, USUAL_AGE))
     curve = steps(height, float(at_age(model.curves.start, USUAL_AGE)), fine=_fine(model))
-    kind, (a, b, c) = model.kind(car), model.shares()
+    a, b, c = model.shares()
     made = Origin(hedonic, curve, dict(zip(PARENT, model.means.of(found)[::2])), {}, kind, a * model.hedonic.car(car) + b * height[CURVED[-1]])
     if c:
         made.itself += c * float(model.kernel.ask(kind.static[None, :])[0, 0])
@@ -92,7 +92,7 @@ def origin(model: PriceModel,
 
 def _fine(model: PriceModel) -> tuple[str, ...]:
     "Extras that tell the narrowest groups apart."
-    return tuple((*TEXTS, *SPECS, *model.about["extras"])[i] for i in model.about["narrow"])
+    return tuple(model.fields[i] for i in model.about["narrow"])
 
 # %% ../nbs/07_explain.ipynb #e8539ca8
 def credit(model: PriceModel,

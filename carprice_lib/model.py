@@ -52,10 +52,15 @@ class PriceModel:
 # %% ../nbs/04_model.ipynb #1a5d425a
 WORTH = ("hedonic", "at 3 years", "at 10 years")  # a car's own price, by its parts and by the curve of its group at two ages
 
+@patch(as_prop=True)
+def fields(self: PriceModel) -> tuple[str, ...]:  # in the order of a `Car`
+    "Fields that tell a car."
+    return (*TEXTS, *SPECS, *self.about["extras"])
+
 @patch
 def _static(self: PriceModel, car: Car, priced: Iterable[float]) -> np.ndarray:
     "What the trees read of a car itself: numbers, categories, what its parts are worth and what like cars cost."
-    fields = (*TEXTS, *SPECS, *self.about["extras"])
+    fields = self.fields
     numbers = [np.nan if (v := car[fields.index(n)]) is None else v for n in self.about["specs"]]
     marks = [car[fields.index(f)] == v for f, seen in self.about["categories"].items() for v in seen]
     return np.array([*numbers, *marks, *priced], np.float32)
@@ -99,7 +104,7 @@ def kind(self: PriceModel,
     "What is known of a car, worked out at its first asking and kept."
     if kept := self._kinds.get(car): return kept
     if len(self._kinds) > 50_000: self._kinds.clear()
-    (whole, guessed), fields = self.usual.fill(car), (*TEXTS, *SPECS, *self.about["extras"])
+    (whole, guessed), fields = self.usual.fill(car), self.fields
     found = self.groups.find(levels(whole, self.about["narrow"]))
     worth, curve = self.hedonic.car(whole), self.curves.of(found)
     static = self._static(whole, [worth, *curve[[3, 10]], *self.means.of(found)])
@@ -196,7 +201,7 @@ def _learn(self: PriceModel, train: pd.DataFrame, y: np.ndarray) -> Begun:
     about, group = self.about, train["group"].to_numpy() if "group" in train else np.arange(len(train))
     (cars, car), state, fold = features.distinct(train, about["extras"]), states(train, about["as_of"]), features.fold_of(group, FOLDS, about["seed"])
     if np.isnan(state[:, 0]).any(): raise ModelError("A listing to learn from has no year; clean the rows first.")
-    if len(np.unique(fold)) < FOLDS: raise ModelError(f"Rows to learn from need at least {FOLDS} groups, but have {len(np.unique(fold))}.")
+    if (groups := len(np.unique(fold))) < FOLDS: raise ModelError(f"Rows to learn from need at least {FOLDS} groups, but have {groups}.")
     self.usual = Usual.fit(cars, np.bincount(car).tolist())
     cars = [self.usual.fill(c)[0] for c in cars]
     about |= _columns(cars, state, about["extras"])
@@ -355,12 +360,12 @@ ASKED = 2_000  # rows on which guesses are tried
 @patch
 def _guessing(self: PriceModel, train: pd.DataFrame, error: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     "How much larger errors are where one number of a car is guessed, or all that it has (\"\")."
-    rows = np.flatnonzero(np.nan_to_num(scores))
+    rows, names = np.flatnonzero(np.nan_to_num(scores)), [n for n in (*SPECS, *self.about["extras"]) if n in self.about["specs"] and n in train]
+    if not names: return {}
     rows = rows[::-(-len(rows) // ASKED)]
     told, size, usual = train.iloc[rows], error[rows] / scores[rows], np.quantile(np.abs(scores[rows]), 0.9)
     price, out = np.log(self.predict(told)["price"].to_numpy(float)), {}
-    names = [n for n in (*SPECS, *self.about["extras"]) if n in self.about["specs"] and n in train]
-    for key, gone in [*((n, [n]) for n in names), *([("", names)] if names else [])]:
+    for key, gone in ({n: [n] for n in names} | {"": names}).items():
         bare = told.assign(**dict.fromkeys(gone, np.nan))
         cars, car = features.distinct(bare, self.about["extras"])
         guess = np.array([bool(self.usual.fill(c)[1]) for c in cars])[car]

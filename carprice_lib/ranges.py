@@ -105,18 +105,17 @@ def wider(self: Known,
           guessed: Sequence[str] = ()  # numbers that are guesses
           ) -> tuple[float, list[str]]:  # growth of the range, and why; 1 and no text for a known car told whole
     "How much wider the range of a car is, for what training never saw of it and for what its listing leaves open."
-    unknown, doubt, why = 1.0, self._doubt(guessed), []
-    for level in [n for n in NAMES if found[n] < 0][:1]:
-        unknown = self.widen[level]
-        why.append(f"this {NAMES[level]} is not among the listings the model learned from")
+    level, doubt = next((n for n in NAMES if found[n] < 0), None), self._doubt(guessed)
+    why = [f"this {NAMES[level]} is not among the listings the model learned from"] if level else []
     if doubt > 1: why.append("what the listing leaves open is taken from like cars, which differ in it")
-    return float(np.sqrt(unknown ** 2 + doubt ** 2 - 1)), why
+    return float(np.sqrt((self.widen[level] if level else 1.0) ** 2 + doubt ** 2 - 1)), why
 
 @patch
 def _doubt(self: Known, guessed: Sequence[str]) -> float:
     "Growth of a range for numbers that are guesses: as if their errors were apart, but no more than for all of them."
-    apart = float(np.sqrt(1 + sum(self.guess.get(n, 1.0) ** 2 - 1 for n in guessed)))
-    return min(apart, max(self.guess.get("", apart), *(self.guess.get(n, 1.0) for n in guessed), 1.0)) if guessed else 1.0
+    each = [self.guess.get(n, 1.0) for n in guessed]
+    apart = float(np.sqrt(1 + sum(g ** 2 - 1 for g in each)))
+    return min(apart, max([self.guess.get("", apart), *each]))
 
 @patch
 def drop(self: Known,
