@@ -180,7 +180,7 @@ def cause_of_death(code: int  # exit code of a process; negative is the signal t
     return f"its kernel was ended by {name}" + (" (kill -9, or the system ran out of memory)" if code == -signal.SIGKILL else "")
 
 def _carry_on(text: str) -> str:
-    return f"{text}. What earlier stages made is kept: `dvc repro` carries on from here."
+    return f"{text}. What was made before is kept: the same command carries on from here."
 
 # %% ../nbs/11_cli.ipynb #0ff5b71e
 SHELLS = {"sh", "dash", "bash", "ash", "busybox", "ksh", "zsh", "fish"}
@@ -246,6 +246,12 @@ def _say_cell(now: Progress, cell: Any, index: int) -> None:
     if cell.cell_type == "code": print(f"  {now.stage}: cell {now.cell} of {now.cells}", flush=True)
 
 # %% ../nbs/11_cli.ipynb #1b12f867
+def _papermill() -> Any:
+    "papermill, without the grammar of web addresses that jsonschema would build for a second; no notebook has any to check."
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # to Python: it is not there
+    import papermill
+    return papermill
+
 _ENV = {"OPENBLAS_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", "DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONHASHSEED": "0",
         "EVIDENTLY_DISABLE_TELEMETRY": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
 
@@ -257,7 +263,7 @@ def execute(source: Path,  # notebook to run
             stage: str  # name for messages
             ) -> Any:  # the executed notebook
     "Run a notebook through papermill; raises `StageError` naming the cell and the cause."
-    import papermill
+    papermill = _papermill()
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
     now = Progress(stage)
@@ -317,7 +323,7 @@ def run_stage(root: Path,  # the project's root
     params = stage_params(load_params(root), name)
     track.check_store(track.tracking_uri(root))
     dataset = params["dataset"]
-    import papermill  # noqa: F401 - before the thread, which would hold it up
+    _papermill()  # before the thread, which would hold it up
     opened: dict[str, Any] = {}
     opening = threading.Thread(target=_try_open, args=(root, dataset, opened), daemon=True)
     opening.start()
@@ -652,10 +658,14 @@ def bench_command(quick: Annotated[bool, typer.Option("--quick", help="Small set
     "Run the benchmark's notebooks and write their pages."
     root, books = Path.cwd(), ("peers", "model", "serving", "watching")
     if only and only not in books: raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
+    stopped = []
     for name in [only] if only else books:
         given = {"quick": quick} | ({"hours": hours} if name == "peers" else {})
-        nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", given, root, name))
-        page = root / f"reports/benchmark-{name}.html"
-        page.parent.mkdir(exist_ok=True)
-        page.write_text(to_html(nb), encoding="utf-8")
-        print(f"{page.relative_to(root)}")
+        page = root / ("build/benchmark/quick" if quick else "reports") / f"benchmark-{name}.html"
+        try: nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", given, root, name))
+        except StageError as e: stopped.append(str(e))
+        else:
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(to_html(nb), encoding="utf-8")
+            print(page.relative_to(root))
+    if stopped: raise CliError("\n".join(stopped))

@@ -121,12 +121,15 @@ def leaky_split(kept: pd.DataFrame,  # rows of all parts (n, ...)
 def paired_bootstrap(ours: Any,  # losses of one model (n,)
                      theirs: Any,  # losses of another on the same rows (n,)
                      resamples: int = 2000,  # of the rows
-                     seed: int = 0  # of the resampling
+                     seed: int = 0,  # of the resampling
+                     groups: Any = None  # rows that come and go together (n,): one car on several splits
                      ) -> tuple[float, float, float]:  # mean difference, and the ends of its 95 % interval
     "Mean of ours minus theirs; below zero means that ours err less."
     d = np.asarray(ours, float) - np.asarray(theirs, float)
-    rng = np.random.default_rng(seed)
-    means = np.array([d[rng.integers(0, len(d), len(d))].mean() for _ in range(resamples)])
+    rng, group = np.random.default_rng(seed), np.arange(len(d)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    total, rows = np.bincount(group, d), np.bincount(group)
+    drawn = (rng.integers(0, len(rows), len(rows)) for _ in range(resamples))
+    means = np.array([total[i].sum() / rows[i].sum() for i in drawn])
     low, high = (float(q) for q in np.quantile(means, [0.025, 0.975]))
     return float(d.mean()), low, high
 
