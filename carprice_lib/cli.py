@@ -663,9 +663,11 @@ def bench_command(quick: Annotated[bool, typer.Option("--quick", help="Small set
         given = {"quick": quick} | ({"hours": hours} if name == "peers" else {})
         page = root / ("build/benchmark/quick" if quick else "reports") / f"benchmark-{name}.html"
         try: nb = normalise(execute(root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", given, root, name))
-        except StageError as e: stopped.append(str(e))
+        except StageError as e:
+            print(e, flush=True)
+            stopped.append(name)
         else:
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(to_html(nb), encoding="utf-8")
             print(page.relative_to(root))
-    if stopped: raise CliError("\n".join(stopped))
+    if stopped: raise CliError(f"Stopped before its end: {', '.join(stopped)}. What each said is above.")

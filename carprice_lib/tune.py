@@ -82,10 +82,11 @@ def _finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 CODE = (listing, features, hedonic, ranges, trees, kernel, model)  # what makes a model
 
-def code_hash() -> str:  # 12 hex digits
+def code_hash(*more: Any  # modules and functions that count as well
+              ) -> str:  # 12 hex digits
     "What makes a model, in short: the code of its modules and the packages that compute it."
-    packages = [f"{name} {version(name)}" for name in ("numpy", "pandas", "scipy", "xgboost-cpu")]
-    return hashlib.sha256("".join([*map(inspect.getsource, CODE), *packages]).encode()).hexdigest()[:12]
+    packages = [f"{name} {version(name)}" for name in ("numpy", "pandas", "scipy", "scikit-learn", "xgboost-cpu")]
+    return hashlib.sha256("".join([*map(inspect.getsource, (*CODE, *more)), *packages]).encode()).hexdigest()[:12]
 
 def _open(path: Path) -> optuna.Study:
     "The study of this code in a file, made when new, since trials of other code do not count; trials that were cut off are marked failed."
