@@ -24,14 +24,14 @@ def commands(text: str) -> list[str]:
 MIRROR = Path(os.environ.get("CARPRICE_DATA_MIRROR") or ROOT.parent / "shared/data")
 
 def first_rows(clone, rows=1200):
-    "A mirror with the head of each public file, and a catalogue with the checksums of these heads."
+    "A mirror with so many rows of each public set, the head of each of its files, and a catalogue with the checksums of these heads."
     mirror, shelf = clone.path.parent / "mirror", clone.path / "data/catalogue.yaml"
     text = shelf.read_text()
     for source in yaml.safe_load(text).values():
         for file in source.get("files", []):
             found = MIRROR / source.get("folder", "") / file["name"]
             if not found.is_file(): return None
-            head = b"\n".join(found.read_bytes().split(b"\n")[:rows]) + b"\n"
+            head = b"\n".join(found.read_bytes().split(b"\n")[:rows // len(source["files"])]) + b"\n"
             (mirror / source.get("folder", "")).mkdir(parents=True, exist_ok=True)
             (mirror / source.get("folder", "") / file["name"]).write_bytes(head)
             text = text.replace(file["sha256"], hashlib.sha256(head).hexdigest())
