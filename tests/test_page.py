@@ -78,7 +78,7 @@ def test_a_file(visit, tmp_path):
     pd.DataFrame([COROLLA] * 30 + [COROLLA | {"year": 1800}]).to_csv(tmp_path / "cars.csv", index=False)
     visit.get_by_role("tab", name="Many cars").click()
     visit.set_input_files("#file input[type=file]", tmp_path / "cars.csv")
-    visit.wait_for_selector("text=cars.csv")
+    visit.wait_for_selector("#file a[download='cars.csv']")  # the name alone is one text only while it uploads
     visit.click("#price_file")
     visit.wait_for_selector("text=30 priced, 1 marked", timeout=20_000)
     with visit.expect_download() as got: visit.locator("#priced a[download]").first.click()
