@@ -24,7 +24,7 @@ from .features import CURVED, MEAN_NAMES, SPECS, STATE, TEXTS, Car, GroupMeans, 
 from .hedonic import AGES, AgeCurves, Curve, Design, Hedonic, along, at_age
 from .kernel import Kernel
 from .ranges import LEAST_FALL, Known, ModelError, boost_spread, score_range, stretch, upper_end, xgb
-from .trees import ask, blend, boost, depth, join, settings, trust, wear_weight
+from .trees import ask, blend, boost, depth, finer, join, settings, trust, wear_weight
 
 # %% ../nbs/04_model.ipynb #f1391b4f
 @dataclass
@@ -139,6 +139,7 @@ class Begun:
     curves: np.ndarray  # log price by the age curves (n,)
     base: np.ndarray  # what the trees start from (n,)
     usual: np.ndarray  # log price that the state takes by the hedonic model (n,)
+    near: float  # size of error beyond which a row counts less
     weight: np.ndarray  # of each row (n,)
     fold: np.ndarray  # of each row (n,)
     state: np.ndarray  # (n, 7)
@@ -216,7 +217,8 @@ def _learn(self: PriceModel, train: pd.DataFrame, y: np.ndarray) -> Begun:
     static = np.array([self._static(c, ()) for c in cars]).reshape(len(cars), -1)
     wear = state[:, [STATE.index(n) for n in about["numbers"]]]
     both, X = blind[:2].mean(axis=0), np.hstack([wear, static[car], worth, like], dtype=np.float32, casting="same_kind")
-    return Begun(X, y, blind[0], blind[1], self.params["lean"] * both, blind[2], trust(y - both), fold, state)
+    near = max(2 * float(np.median(np.abs(y - both))), 1e-6)
+    return Begun(X, y, blind[0], blind[1], self.params["lean"] * both, blind[2], near, trust(y - both, near), fold, state)
 
 # %% ../nbs/04_model.ipynb #0514333f
 @patch(cls_method=True)
@@ -262,10 +264,11 @@ def grow(self: PriceModel,
          params: dict | None = None  # settings that differ from the model's own
          ) -> xgb.Booster:
     "Trees grown on some of the rows."
-    params = settings(self.params | (params or {}))
-    deep, wear = max(depth(self.about["rows"]) + params["deeper"], 1), wear_weight(self.about["rows"])
+    params, size = settings(self.params | (params or {})), self.about["rows"]
+    deep, more = max(depth(size) + params["deeper"], 1), finer(size)
+    params |= dict(rounds=params["rounds"] * more, learning_rate=params["learning_rate"] / more)
     rest, (_, threads) = (begun.y - begun.base)[rows], self.lanes
-    return boost(begun.X[rows], rest, begun.weight[rows], self.names, params, deep, wear, self.about["seed"], threads)
+    return boost(begun.X[rows], rest, begun.near, self.names, params, deep, wear_weight(size), self.about["seed"], threads)
 
 # %% ../nbs/04_model.ipynb #7241c63e
 @patch
