@@ -60,7 +60,7 @@ $(PEERS): nbs/benchmarks/peers.lock $(READY)
 	@uv pip install --quiet --python build/peers/bin/python -r nbs/benchmarks/peers.lock
 	@touch $(PEERS)
 
-bench: $(PEERS)  ## the model beside its peers, and its costs: five hours on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
+bench: $(PEERS)  ## the model beside its peers, and its costs: five to six hours on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
 	@carprice bench $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
 
 # Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
