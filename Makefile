@@ -49,7 +49,7 @@ test: $(READY)  ## run every test, long ones as a sample, a module on each core
 soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): an hour or two
 	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_retrain.py tests/test_api.py
 
-shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (ten to twenty minutes)
+shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice shape --pairs 10000000
 
 # The peers need an older pandas, so they have an environment of their own, beside their results in build/.
