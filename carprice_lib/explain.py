@@ -140,8 +140,7 @@ def tree_shares(model: PriceModel,
                 X: np.ndarray  # trees' matrix of one listing (1, p)
                 ) -> tuple[float, Shares]:  # mean answer of the trees; field: contribution; log price
     "What each field contributes to the trees' answer."
-    matrix = xgb.DMatrix(X, feature_names=model.names, nthread=1)
-    *parts, usual = model.booster.predict(matrix, pred_contribs=True)[0, 0].astype(float)
+    *parts, usual = model.booster.predict(xgb.DMatrix(X, nthread=1), pred_contribs=True, validate_features=False)[0, 0].astype(float)
     return usual, credit(model, made, model.names, parts)
 
 # %% ../nbs/07_explain.ipynb #a25775fa

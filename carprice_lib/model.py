@@ -68,8 +68,7 @@ def _static(self: PriceModel, car: Car, priced: Iterable[float]) -> np.ndarray:
 @patch(as_prop=True)
 def names(self: PriceModel) -> list[str]:  # names of what the trees read (p,)
     "What each column of the trees' matrix is."
-    plain = str.maketrans("[]<", "()(")  # XGBoost refuses the others in a name
-    marks = [f"{f}={v}".translate(plain) for f, seen in self.about["categories"].items() for v in seen]
+    marks = [f"{f}={v}" for f, seen in self.about["categories"].items() for v in seen]
     return [*self.about["numbers"], *self.about["specs"], *marks, *WORTH, *MEAN_NAMES]
 
 # %% ../nbs/04_model.ipynb #e7061144

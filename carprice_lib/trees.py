@@ -15,7 +15,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from .features import NEVER_RISES
-from .ranges import ModelError, xgb
+from .ranges import ModelError, xgb, xgb_names
 
 # %% ../nbs/03c_trees.ipynb #463ce62b
 DEFAULTS = dict(
@@ -73,7 +73,7 @@ def boost(X: np.ndarray,  # float32 (n, p)
                    base_score=round(float(np.median(y)), 6), max_depth=max_depth, eta=settings["learning_rate"],
                    min_child_weight=settings["min_child_weight"], subsample=settings["subsample"], colsample_bynode=settings["colsample"],
                    reg_lambda=settings["reg_lambda"])
-    about = dict(feature_names=names, feature_weights=np.array([wear if n in NEVER_RISES else 1.0 for n in names]), nthread=threads)
+    about = dict(feature_names=xgb_names(names), feature_weights=np.array([wear if n in NEVER_RISES else 1.0 for n in names]), nthread=threads)
     booster: Any; booster, ends = None, np.linspace(0, settings["rounds"], parts + 1).astype(int)
     for i, rounds in enumerate(np.diff(ends).tolist()):
         rows = xgb.QuantileDMatrix(X[i::parts], y[i::parts], **about)
@@ -126,7 +126,7 @@ def join(questions: Sequence[Sequence[xgb.Booster]],  # for each question the bo
     learner["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"] = str(len(trees))
     learner["learner_model_param"] |= dict(num_target=str(len(questions)), base_score=str([0] * len(questions)))
     learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
-    return xgb.Booster({"nthread": threads}, model_file=bytearray(json.dumps(made).encode()))
+    return xgb.Booster({"nthread": threads}, model_file=bytearray(json.dumps(made, ensure_ascii=False).encode()))
 
 # %% ../nbs/03c_trees.ipynb #fe5b7175
 def blend(said: np.ndarray,  # what each model said out of fold (n, models)
