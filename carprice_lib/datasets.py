@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['ONE_NAME', 'RESERVED', 'LONGEST', 'DatasetError', 'project_root', 'SourceFile', 'Column', 'Source', 'catalogue',
-           'load_source', 'check_entry', 'use_dataset', 'read_table', 'data_mirror', 'fetch', 'read_source',
-           'map_columns', 'clean_rows', 'leak_groups', 'split_groups', 'split_rows', 'load_rows', 'additions',
-           'canonical', 'prepare']
+           'load_source', 'check_entry', 'write_whole', 'use_dataset', 'read_table', 'data_mirror', 'fetch',
+           'read_source', 'map_columns', 'clean_rows', 'leak_groups', 'split_groups', 'split_rows', 'load_rows',
+           'additions', 'canonical', 'prepare']
 
 # %% ../nbs/02_datasets.ipynb #353ecb7b
 import csv
@@ -175,6 +175,17 @@ def check_entry(name: str,  # data set's name
     raise DatasetError(f"The entry {name!r} of data/catalogue.yaml is wrong: {what.rstrip('.')}.") from None
 
 # %% ../nbs/02_datasets.ipynb #5d04b597
+def write_whole(path: Path,  # a text file
+                text: str
+                ) -> None:
+    "Put a text in a file's place, all of it or nothing."
+    path = path.resolve()
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    finally: draft.unlink(missing_ok=True)
+
 def use_dataset(name: str,  # data set's name
                 root: str | Path | None = None  # the project's root
                 ) -> None:
@@ -185,7 +196,7 @@ def use_dataset(name: str,  # data set's name
     text = path.read_text(encoding="utf-8")
     changed, n = re.subn(r"(?m)^(dataset:[ \t]*)[^\s#]+", rf"\g<1>{name}", text)
     if n != 1: raise DatasetError("params.yaml must hold one line such as 'dataset: demo'.")
-    if changed != text: path.write_text(changed, encoding="utf-8")
+    if changed != text: write_whole(path, changed)
 
 # %% ../nbs/02_datasets.ipynb #00709d9d
 LONGEST = 10_000  # characters; a longer field is a lost quote or an attack

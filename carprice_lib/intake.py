@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from .datasets import DatasetError, catalogue, check_entry, clean_rows, map_columns, project_root, read_table
+from .datasets import DatasetError, catalogue, check_entry, clean_rows, map_columns, project_root, read_table, write_whole
 from .listing import FIELDS
 from .values import PER, UNITS, blank_texts, read_numbers, read_words, squeeze, units_of
 
@@ -223,7 +223,7 @@ def add_entry(text: str,  # one entry, as YAML
     if name in catalogue(root): raise DatasetError(f"data/catalogue.yaml has an entry {name!r} already; take another name or edit that entry.")
     if file: _bring(Path(file), root / source.files[0].name)
     shelf = root / "data" / "catalogue.yaml"
-    shelf.write_text(shelf.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + text.strip("\n") + "\n", encoding="utf-8")
+    write_whole(shelf, shelf.read_text(encoding="utf-8").rstrip("\n") + "\n\n" + text.strip("\n") + "\n")
     return name
 
 def _bring(file: Path, place: Path) -> None:

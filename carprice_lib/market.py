@@ -611,7 +611,7 @@ def write_market(folder: str | Path,  # made when missing; must hold no market y
     if rows < 1 or chunk_rows < 1: raise MarketError(f"rows and chunk_rows are {rows} and {chunk_rows}, but must be 1 or more.")
     folder, files = Path(folder), []
     folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.glob("listings-*.parquet")): raise MarketError(f"{folder.name} already holds a market; give an empty folder.")
+    if [*folder.glob("listings-*.parquet"), *folder.glob("truth-*.parquet")]: raise MarketError(f"{folder.name} already holds a market; give an empty folder.")
     for k, start in enumerate(range(0, rows, chunk_rows)):
         listings, truth = simulate(min(chunk_rows, rows - start), (seed, k), dirt, drift)
         _write(truth, folder / f"truth-{k:05}.parquet")

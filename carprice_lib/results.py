@@ -18,6 +18,7 @@ import pandas as pd
 import yaml
 
 from .cli import CliError, results_table
+from .datasets import write_whole
 
 # %% ../nbs/12a_results.ipynb #c8859f31
 def chart(title: str,  # of the plot
@@ -111,7 +112,7 @@ def renew(root: Path  # the project's root
         if not cells: raise CliError(f"nbs/index.ipynb has no block of results to renew: one that begins with {table.split(chr(10))[0][:22].strip()!r}.")
         for c in cells: c["source"] = re.sub(place, lambda m: table, "".join(c["source"])).splitlines(keepends=True)
     new = json.dumps(book, indent=1, ensure_ascii=False) + "\n"
-    if new != text: path.write_text(new, encoding="utf-8")
+    if new != text: write_whole(path, new)
     return new != text
 
 # %% ../nbs/12a_results.ipynb #35ed650b

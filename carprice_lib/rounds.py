@@ -182,5 +182,8 @@ def write_pages(self: Watcher,
     if evidently and isinstance(reference, Reference) and len(given.seen):
         table, page = compare(*frames(reference, given.seen.tail(MANY).reset_index(drop=True)), threshold=self.plan.watch.drift)
         texts |= {"drift.html": page, "drift.json": json.dumps(table.to_dict("records"), indent=1)}
-    for name, text in texts.items(): (home / name).write_text(text + "\n", encoding="utf-8")
+    for name, text in texts.items():
+        draft = home / f".{name}.new"
+        draft.write_text(text + "\n", encoding="utf-8")
+        draft.replace(home / name)
     return [home / name for name in texts]
