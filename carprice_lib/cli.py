@@ -493,9 +493,11 @@ def spare(out: Path,  # file to be written
     "Refuse an output that would overwrite what is read, or a file that a run made; raises `CliError`."
     if not out.exists(): return
     for file in read:
-        if os.path.samefile(file, out): raise CliError(f"{out.name!r} is the very file to be read, and would be overwritten: name another file after -o.")
+        if os.path.samefile(file, out):
+            raise CliError(f"{out.name!r} is the very file to be read, and would be overwritten: name another after -o.")
     for folder in MADE:
-        if out.resolve().is_relative_to(Path(folder).resolve()): raise CliError(f"{out.name!r} is a file of the pipeline in {folder}: name another place after -o.")
+        if out.resolve().is_relative_to(Path(folder).resolve()):
+            raise CliError(f"{out.name!r} is a file of the pipeline in {folder}: name another place after -o.")
 
 # %% ../nbs/11_cli.ipynb #681a0e4d
 @app.command("predict")
@@ -561,7 +563,7 @@ def serve_command(host: Annotated[str, typer.Option(help="Address to listen on")
     serve(host, port, Path.cwd(), page)
 
 @app.command("space")
-def space_command(out: Annotated[Path, typer.Argument(help="Folder to fill: a new one, an empty one, a Space or one under build")] = Path("build/space")) -> None:
+def space_command(out: Annotated[Path, typer.Argument(help="Folder to fill: new, empty, a Space, or under build")] = Path("build/space")) -> None:
     "Fill a folder with all that a Hugging Face Space of the promoted model needs."
     from carprice_lib.space import fill_space
     print(f"{fill_space(Path.cwd(), out)}: push it to a Space of yours, or try it with `python app.py` there")
@@ -616,7 +618,8 @@ def spare_pages(out: Path  # folder for the pages of a round, which holds none y
                 ) -> None:
     "Refuse a folder with pages of others; raises `CliError`."
     for name in ("drift.html", "drift.json"):
-        if (out / name).exists(): raise CliError(f"{out.name!r} holds a {name} that `carprice monitor` did not make: name another folder after -o.")
+        if (out / name).exists():
+            raise CliError(f"{out.name!r} holds a {name} that `carprice monitor` did not make: name another after -o.")
 
 # %% ../nbs/11_cli.ipynb #b6280c0a
 def _serve_monitor(plan: Any, host: str, port: int) -> None:

@@ -75,7 +75,7 @@ def _spare(root: Path, out: Path) -> None:
     if not out.is_dir(): raise ServiceError(f"{out.name!r} is a file: name a folder for the Space.")
     held = {p.name for p in out.iterdir()} - {"__pycache__"}
     if held and (not PARTS >= held or "app.py" not in held or (out / "app.py").read_text(encoding="utf-8") != APP):
-        raise ServiceError(f"The folder {out.name!r} holds something else than a Space, and would be emptied: name a new or an empty one.")
+        raise ServiceError(f"The folder {out.name!r} holds something else than a Space: name a new or an empty one.")
 
 def fill_space(root: Path,  # the project's root
                out: Path  # what it holds is replaced; it must be empty, a Space, or under build/
