@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak shape bench flow hooks lab mlflow export check coverage compare comment propose site images push hub render lock clean
+.PHONY: help install repro serve space test soak shape bench flow hooks lab mlflow export check coverage pictures compare comment propose site images push hub render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -112,6 +112,9 @@ coverage: $(READY)  ## which lines of the exported library the notebooks prove (
 	@for notebook in nbs/*.ipynb; do coverage run -m carprice_lib.proof $$notebook || exit 1; done
 	@coverage combine --quiet
 	@coverage report
+
+pictures: $(READY)  ## take the README's pictures anew, from the run whose results are in git (Chromium)
+	@python -m carprice_lib.screenshots
 
 # Delivery, as the workflows in .github/workflows call it. Where a secret is missing, a line says so and nothing is sent.
 IMAGE ?= carprice

@@ -109,6 +109,12 @@ def test_readme_shows_the_results_in_git():
     assert demo_line(json.loads((ROOT / "reports/metrics.json").read_text())) in said
     assert results_table(ROOT) in said and beside(pd.read_json(ROOT / "reports/benchmark.json")) in said
 
+def test_pictures_are_of_the_run_in_git():
+    from carprice_lib.screenshots import IMAGES, mark_of, run_mark
+    assert sorted(IMAGES) == sorted(re.findall(r"\]\(nbs/images/([^)]+)\)", (ROOT / "README.md").read_text()))
+    old = [name for name in IMAGES if mark_of(ROOT / "nbs/images" / name) != run_mark(ROOT)]
+    assert not old, f"{', '.join(old)}: of another run than reports/metrics.json; take them anew with `make pictures`"
+
 def test_one_version():
     from carprice_lib import __version__
     settings = configparser.ConfigParser()
