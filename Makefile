@@ -89,7 +89,7 @@ hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each comm
 	@echo "git merges notebooks cell by cell, shows them with nbdiff, and checks what a commit touches"
 
 lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
-	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) jupyter lab $(LAB)
+	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) python -m carprice_lib.pins jupyter lab $(LAB)
 
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
 	@mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"

@@ -31,6 +31,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import __version__
+from .pins import pin
 
 # %% ../nbs/11_cli.ipynb #ba22091b
 class Section(BaseModel):
@@ -268,6 +269,7 @@ def execute(source: Path,  # notebook to run
     from papermill.exceptions import PapermillExecutionError
     now = Progress(stage)
     papermill_engines.register("carprice", _engine(now))
+    pin()
     os.environ.update(_ENV)
     target.parent.mkdir(parents=True, exist_ok=True)
     threading.Thread(target=watch, args=(now, _CALLERS), daemon=True).start()
@@ -435,6 +437,7 @@ def results_table(root: Path  # the project's root
 # %% ../nbs/11_cli.ipynb #235c5758
 def main() -> None:
     "The `carprice` command."
+    pin()  # before any command loads NumPy
     try: app()
     except (CliError, ValueError, RuntimeError) as e: sys.exit(f"carprice: {e}")
     except OSError as e: sys.exit(f"carprice: {e.strerror or e}{f': {Path(str(e.filename)).name}' if e.filename else ''}.")

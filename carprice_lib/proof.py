@@ -12,6 +12,8 @@ import re
 import sys
 from pathlib import Path
 
+from .pins import pin
+
 # %% ../nbs/12b_proof.ipynb #6c3a9d80
 def module_of(cells: list[str]  # code of a notebook
               ) -> str | None:  # None where it makes none
@@ -47,6 +49,7 @@ def prove(notebook: Path  # of a room
 #| eval: false
 def main() -> None:
     "Prove the notebooks that are named; ends with 1 where one does not hold."
+    pin()
     os.environ["IN_TEST"] = "1"
     for name in sys.argv[1:]:
         try: print(f"{name}: {prove(Path(name).resolve())} cells")

@@ -21,6 +21,10 @@ import psutil
 import pytest
 from filelock import FileLock
 
+from carprice_lib.pins import pin
+
+pin()  # before a test loads NumPy, and for all that it starts
+
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["test_house", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
          "test_pipeline", "test_retrain", "test_faults", "test_readme", "test_data", "test_history", "test_flow", "test_delivery"]
