@@ -22,13 +22,18 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
-         "test_pipeline", "test_retrain", "test_faults", "test_readme", "test_data", "test_history", "test_flow", "test_delivery"]
+ORDER = ["test_house", "test_retrain", "test_readme", "test_history", "test_deploy", "test_faults", "test_data", "test_pipeline", "test_api",
+         "test_monitor", "test_flow", "test_delivery", "test_lab", "test_package", "test_library", "test_page", "test_space"]
+LOOSE = {"test_faults": (), "test_pipeline": ("runs",), "test_library": ()}  # modules whose tests any process may take, but for those with these fixtures
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    "Fast tests first: house rules, then the service and the page, then whole runs and faults, the longest modules first."
+    "House rules first, then the longest modules; a module stays in one process where its tests share what took long to make."
     items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
+    for i in items:
+        kept = LOOSE.get(i.module.__name__)
+        if kept is None or set(kept) & set(i.fixturenames): i.add_marker(pytest.mark.xdist_group(i.module.__name__))
 
 
 def pytest_sessionfinish(session):
@@ -157,10 +162,11 @@ class Clone:
                  for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json" and p.suffix != ".lock"]
         return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
 
-    def small(self):
-        "A demo market and budgets that run in a minute, committed."
+    def small(self, seconds="null"):
+        "A demo market and budgets that run in a minute, committed; where `seconds` are given for tuning, its results are not the same on every machine."
         self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+\}", "simulate: {rows: 3000}")
         self.edit("params.yaml", r"^  trials: \d+", "  trials: 2")
+        self.edit("params.yaml", r"^  seconds: null", f"  seconds: {seconds}")
         self.edit("params.yaml", r"^  resamples: \d+", "  resamples: 200")
         self.run("git commit -qam small")
         return self

@@ -160,9 +160,3 @@ def test_wrong_parameters_through_dvc(finished, reference):
     finished.edit("params.yaml", r"^  listings: 0", "  listings: 5")
     assert "cell" not in finished.run("dvc repro")
     assert finished.hashes() == reference
-
-def test_nbdev_test_after_a_run(finished, reference):
-    before = finished.run("git status --porcelain")
-    finished.run("nbdev_test --n_workers 2", seconds=600)
-    assert finished.run("git status --porcelain") == before
-    assert finished.hashes() == reference
