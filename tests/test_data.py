@@ -23,7 +23,7 @@ def test_add_push_pull(clone):
 @pytest.fixture(scope="module")
 def own(clones):
     "A clone that has the dealer's file as data set `mine`."
-    clone = clones().small(seconds=0.1)
+    clone = clones().small(quick=True)
     dealer_table().to_csv(clone.home / "export.csv", index=False)
     dealer_table().to_parquet(clone.home / "export.parquet", index=False)
     clone.said = clone.run(f"carprice datasets check {clone.home / 'export.csv'} --add mine")

@@ -107,7 +107,7 @@ def strike(clone, how, moment):
     for p in alive: p.kill()
     return run.said(), alive
 
-MOMENTS = [("group", "prepare", "Updating lock file"), ("DVC alone", "tune", "trial 1 of 2"), ("group", "evaluate", "evaluate: cell")]
+MOMENTS = [("group", "tune", "trial 1 of 2"), ("DVC alone", "evaluate", "evaluate: cell"), ("group", "drift", "Updating lock file")]
 
 @pytest.mark.parametrize("how, stage, moment", MOMENTS, ids=[stage for _, stage, _ in MOMENTS])
 def test_a_run_killed_at_a_moment_is_taken_up(finished, reference, how, stage, moment):
