@@ -1,9 +1,12 @@
 """What the tests share: their order, clean clones, commands with a time limit, and what a skip means in CI."""
+import contextlib
 import difflib
 import hashlib
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -13,6 +16,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -146,6 +150,24 @@ class Clone:
         for word in words: assert word in said, f"{word!r} is not in\n{said}"
         return said
 
+    def objects(self, command, *words):
+        "As `refuses`, but in this process, for errors by the dozen: no test has only this."
+        from carprice_lib.cli import main
+        said, before = io.StringIO(), (Path.cwd(), sys.argv)
+        try:
+            os.chdir(self.path)
+            sys.argv = shlex.split(command)
+            with patch.dict(os.environ, self.env(), clear=True), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said): main()
+            pytest.fail(f"{command!r} ended well\n{said.getvalue()}")
+        except SystemExit as e:
+            assert e.code, f"{command!r} ended with {e.code}\n{said.getvalue()}"
+            if isinstance(e.code, str): said.write(f"{e.code}\n")
+        finally:
+            os.chdir(before[0])
+            sys.argv = before[1]
+        for word in words: assert word in said.getvalue(), f"{word!r} is not in\n{said.getvalue()}"
+        return said.getvalue()
+
     def edit(self, file, pattern, new):
         "Change the one place in a file that a pattern finds."
         text, n = re.subn(pattern, new, (self.path / file).read_text(), flags=re.M)
@@ -163,7 +185,7 @@ class Clone:
         return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
 
     def small(self, quick=False):
-        "A demo market and budgets that run in a minute, committed; a `quick` one has one trial of few trees, whatever a command asks for, and says nothing of quality."
+        "A demo market and budgets that run in a minute, committed; a `quick` one has one trial of few trees, and says nothing of quality."
         self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+\}", "simulate: {rows: 3000}")
         self.edit("params.yaml", r"^  trials: \d+", "  trials: 2")
         self.edit("params.yaml", r"^  resamples: \d+", "  resamples: 200")

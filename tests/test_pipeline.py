@@ -149,7 +149,8 @@ WRONG = {  # what stands in params.yaml, what is written instead, what the messa
 def test_wrong_parameters(finished, reference, fault):
     pattern, new, words = WRONG[fault]
     finished.edit("params.yaml", pattern, new)
-    said = finished.refuses("carprice stage tune", *words)
+    ask = finished.refuses if fault in ("name", "YAML") else finished.objects
+    said = ask("carprice stage tune", *words)
     assert "cell" not in said and len(said.strip().splitlines()) <= 2
     assert finished.hashes() == reference
 
