@@ -26,9 +26,10 @@ import pytest
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_retrain", "test_readme", "test_history", "test_deploy", "test_faults", "test_data", "test_pipeline", "test_api",
-         "test_monitor", "test_flow", "test_delivery", "test_lab", "test_package", "test_library", "test_page", "test_space"]
+ORDER = ["test_house", "test_readme", "test_retrain", "test_history", "test_deploy", "test_space", "test_data", "test_api", "test_monitor",
+         "test_flow", "test_delivery", "test_faults", "test_pipeline", "test_lab", "test_package", "test_page", "test_library"]
 LOOSE = {"test_faults": (), "test_pipeline": ("runs",), "test_library": ()}  # modules whose tests any process may take, but for those with these fixtures
+TOGETHER = {"test_space": "test_deploy"}  # modules that share an environment
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
     for i in items:
         kept = LOOSE.get(i.module.__name__)
-        if kept is None or set(kept) & set(i.fixturenames): i.add_marker(pytest.mark.xdist_group(i.module.__name__))
+        if kept is None or set(kept) & set(i.fixturenames): i.add_marker(pytest.mark.xdist_group(TOGETHER.get(i.module.__name__, i.module.__name__)))
 
 
 def pytest_sessionfinish(session):
@@ -241,15 +242,25 @@ COROLLA = {"brand": "Toyota", "model": "Corolla", "year": 2018, "km_driven": 450
 
 
 @pytest.fixture(scope="session")
-def champion(tmp_path_factory):
-    "Folder of a small model of the demo market, with its reasons."
+def shared(tmp_path_factory, worker_id):
+    "A folder of all processes of a session."
+    return tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+
+
+@pytest.fixture(scope="session")
+def champion(shared):
+    "Folder of a small model of the demo market, with its reasons; made once for all processes of a session, and read only."
     from carprice_lib.explain import Reasons
     from carprice_lib.market import simulate
     from carprice_lib.model import PriceModel
-    cars = simulate(rows=2000, seed=1, dirt=0)[0]
-    model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
-    folder = model.save(tmp_path_factory.mktemp("champion"))
-    Reasons.fit(model, cars).save(folder)
+    folder, done = shared / "champion", shared / "champion.done"
+    with FileLock(shared / "champion.lock"):
+        if not done.exists():
+            cars = simulate(rows=2000, seed=1, dirt=0)[0]
+            model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
+            model.save(folder)
+            Reasons.fit(model, cars).save(folder)
+            done.touch()
     return folder
 
 
@@ -299,10 +310,8 @@ def clone(clones):
 
 
 @pytest.fixture(scope="session")
-def pair(clones, tmp_path_factory, worker_id):
+def pair(clones, shared):
     "Two small clean clones in different folders, each run from nothing to the end, side by side; made once for all processes of a session."
-    shared = tmp_path_factory.getbasetemp()
-    if worker_id != "master": shared = shared.parent
     with FileLock(shared / "pair.lock"):
         if not (made := shared / "pair.json").exists():
             both = clones().small(), clones("another folder").small()
