@@ -1,9 +1,12 @@
 """What the tests share: their order, clean clones, commands with a time limit, and what a skip means in CI."""
+import contextlib
 import difflib
 import hashlib
+import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -13,6 +16,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import patch
 from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -26,13 +30,19 @@ from carprice_lib.pins import pin
 pin()  # before a test loads NumPy, and for all that it starts
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["test_house", "test_lab", "test_package", "test_api", "test_monitor", "test_page", "test_space", "test_deploy",
-         "test_pipeline", "test_retrain", "test_faults", "test_readme", "test_data", "test_history", "test_flow", "test_delivery"]
+ORDER = ["test_house", "test_readme", "test_retrain", "test_history", "test_deploy", "test_space", "test_data", "test_api", "test_monitor",
+         "test_flow", "test_delivery", "test_faults", "test_pipeline", "test_lab", "test_package", "test_page", "test_library"]
+LOOSE = {"test_faults": (), "test_pipeline": ("runs",), "test_library": ()}  # modules whose tests any process may take, but for those with these fixtures
+TOGETHER = {"test_space": "test_deploy"}  # modules that share an environment
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    "Fast tests first: house rules, then the service and the page, then whole runs and faults, the longest modules first."
+    "House rules first, then the longest modules; a module stays in one process where its tests share what took long to make."
     items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
+    for i in items:
+        kept = LOOSE.get(i.module.__name__)
+        if kept is None or set(kept) & set(i.fixturenames): i.add_marker(pytest.mark.xdist_group(TOGETHER.get(i.module.__name__, i.module.__name__)))
 
 
 def pytest_sessionfinish(session):
@@ -145,6 +155,24 @@ class Clone:
         for word in words: assert word in said, f"{word!r} is not in\n{said}"
         return said
 
+    def objects(self, command, *words):
+        "As `refuses`, but in this process, for errors by the dozen: no test has only this."
+        from carprice_lib.cli import main
+        said, before = io.StringIO(), (Path.cwd(), sys.argv)
+        try:
+            os.chdir(self.path)
+            sys.argv = shlex.split(command)
+            with patch.dict(os.environ, self.env(), clear=True), contextlib.redirect_stdout(said), contextlib.redirect_stderr(said): main()
+            pytest.fail(f"{command!r} ended well\n{said.getvalue()}")
+        except SystemExit as e:
+            assert e.code, f"{command!r} ended with {e.code}\n{said.getvalue()}"
+            if isinstance(e.code, str): said.write(f"{e.code}\n")
+        finally:
+            os.chdir(before[0])
+            sys.argv = before[1]
+        for word in words: assert word in said.getvalue(), f"{word!r} is not in\n{said.getvalue()}"
+        return said.getvalue()
+
     def edit(self, file, pattern, new):
         "Change the one place in a file that a pattern finds."
         text, n = re.subn(pattern, new, (self.path / file).read_text(), flags=re.M)
@@ -161,13 +189,24 @@ class Clone:
                  for p in (self.path / folder).rglob("*") if p.is_file() and p.name != "promoted.json" and p.suffix != ".lock"]
         return {str(p.relative_to(self.path)): hashlib.sha256(p.read_bytes()).hexdigest() for p in [*files, self.path / "dvc.lock"]}
 
-    def small(self):
-        "A demo market and budgets that run in a minute, committed."
+    def small(self, quick=False):
+        "A demo market and budgets that run in a minute, committed; a `quick` one has one trial of few trees, and says nothing of quality."
         self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+\}", "simulate: {rows: 3000}")
         self.edit("params.yaml", r"^  trials: \d+", "  trials: 2")
         self.edit("params.yaml", r"^  resamples: \d+", "  resamples: 200")
+        if quick:
+            self.edit("params.yaml", r"^  seconds: null", "  seconds: 0.1")
+            changed = [self._fewer(p) for folder in ("carprice_lib", "nbs") for p in (self.path / folder).rglob("*") if p.suffix in (".py", ".ipynb")]
+            assert sum(changed) == 4  # the default and the span of the search, in the library and in its notebooks
         self.run("git commit -qam small")
         return self
+
+    def _fewer(self, file):
+        "Fewer trees by default and in the search, where a file says how many; returns in how many places."
+        text, n = re.subn(r"rounds=500(?=,  # trees)", "rounds=50", file.read_text())
+        text, m = re.subn(r'(Setting\(\\?"rounds\\?", )300, 800\)', r"\g<1>30, 80)", text)
+        if n + m: file.write_text(text)
+        return n + m
 
     def close(self):
         "End what still runs."
@@ -207,15 +246,25 @@ COROLLA = {"brand": "Toyota", "model": "Corolla", "year": 2018, "km_driven": 450
 
 
 @pytest.fixture(scope="session")
-def champion(tmp_path_factory):
-    "Folder of a small model of the demo market, with its reasons."
+def shared(tmp_path_factory, worker_id):
+    "A folder of all processes of a session."
+    return tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+
+
+@pytest.fixture(scope="session")
+def champion(shared):
+    "Folder of a small model of the demo market, with its reasons; made once for all processes of a session, and read only."
     from carprice_lib.explain import Reasons
     from carprice_lib.market import simulate
     from carprice_lib.model import PriceModel
-    cars = simulate(rows=2000, seed=1, dirt=0)[0]
-    model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
-    folder = model.save(tmp_path_factory.mktemp("champion"))
-    Reasons.fit(model, cars).save(folder)
+    folder, done = shared / "champion", shared / "champion.done"
+    with FileLock(shared / "champion.lock"):
+        if not done.exists():
+            cars = simulate(rows=2000, seed=1, dirt=0)[0]
+            model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
+            model.save(folder)
+            Reasons.fit(model, cars).save(folder)
+            done.touch()
     return folder
 
 
@@ -265,10 +314,8 @@ def clone(clones):
 
 
 @pytest.fixture(scope="session")
-def pair(clones, tmp_path_factory, worker_id):
+def pair(clones, shared):
     "Two small clean clones in different folders, each run from nothing to the end, side by side; made once for all processes of a session."
-    shared = tmp_path_factory.getbasetemp()
-    if worker_id != "master": shared = shared.parent
     with FileLock(shared / "pair.lock"):
         if not (made := shared / "pair.json").exists():
             both = clones().small(), clones("another folder").small()

@@ -161,7 +161,7 @@ Image.health = property(lambda self: json.loads(self.said["HEALTHCHECK"].partiti
 @pytest.fixture(scope="module")
 def source(clones, champion):
     "A small checkout with a champion, from which images are built."
-    clone = clones().small()
+    clone = clones().small(quick=True)
     shutil.copytree(champion, clone.path / "data/champion" / yaml.safe_load((clone.path / "params.yaml").read_text())["dataset"])
     return clone.path
 

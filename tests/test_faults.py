@@ -16,7 +16,7 @@ import yaml
 from conftest import assert_same
 
 STAGES = ["prepare", "eda", "tune", "train", "evaluate", "drift", "report"]
-ROUNDS = 20 if os.environ.get("CARPRICE_SOAK") else 2
+ROUNDS = 20 if os.environ.get("CARPRICE_SOAK") else 0
 
 def forget(clone, stage):
     "As if this stage and the later ones had never run."
@@ -94,9 +94,9 @@ def test_other_ends_of_a_kernel(finished, reference, line, words):
     finishes(finished, reference)
 
 def strike(clone, how, moment):
-    "Start a full run, end it after some seconds; returns what it said."
+    "Start a run, end it after some seconds, or once it says something; returns what it said, and what outlived it."
     run = clone.start("exec dvc repro")
-    try: run.wait(moment)
+    try: wait(lambda: moment in run.said(), run, 300) if isinstance(moment, str) else run.wait(moment)
     except subprocess.TimeoutExpired: pass
     family = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
     if how == "group" and run.poll() is None: os.killpg(run.pid, signal.SIGKILL)
@@ -107,16 +107,27 @@ def strike(clone, how, moment):
     for p in alive: p.kill()
     return run.said(), alive
 
-@pytest.mark.parametrize("round", range(0, ROUNDS, 2))
-def test_a_killed_run_is_taken_up(clones, reference, round):
-    chance = random.Random()
-    both = [(clones().small(), how, chance.uniform(1, 90)) for how in ("group", "DVC alone")]
-    with ThreadPoolExecutor() as pool: struck = list(pool.map(lambda c: strike(*c), both))
-    for (_, how, moment), (said, alive) in zip(both, struck, strict=True):
-        assert not alive, (how, moment, alive)
-        assert "Traceback" not in said, said
-    with ThreadPoolExecutor() as pool: list(pool.map(lambda c: finishes(c[0], reference), both))
-    for clone, _, _ in both: shutil.rmtree(clone.path)
+MOMENTS = [("group", "tune", "trial 1 of 2"), ("DVC alone", "evaluate", "evaluate: cell"), ("group", "drift", "Updating lock file")]
+
+@pytest.mark.parametrize("how, stage, moment", MOMENTS, ids=[stage for _, stage, _ in MOMENTS])
+def test_a_run_killed_at_a_moment_is_taken_up(finished, reference, how, stage, moment):
+    forget(finished, stage)
+    said, alive = strike(finished, how, moment)
+    assert not alive, alive
+    assert moment in said and "Traceback" not in said, said
+    finishes(finished, reference)
+
+if ROUNDS:
+    @pytest.mark.parametrize("round", range(0, ROUNDS, 2))
+    def test_a_killed_run_is_taken_up(clones, reference, round):
+        chance = random.Random()
+        both = [(clones().small(), how, chance.uniform(1, 90)) for how in ("group", "DVC alone")]
+        with ThreadPoolExecutor() as pool: struck = list(pool.map(lambda c: strike(*c), both))
+        for (_, how, moment), (said, alive) in zip(both, struck, strict=True):
+            assert not alive, (how, moment, alive)
+            assert "Traceback" not in said, said
+        with ThreadPoolExecutor() as pool: list(pool.map(lambda c: finishes(c[0], reference), both))
+        for clone, _, _ in both: shutil.rmtree(clone.path)
 
 def test_a_torn_lock_is_mended(finished, reference):
     lock = finished.path / "dvc.lock"

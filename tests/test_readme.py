@@ -43,7 +43,7 @@ def newcomer(clones):
     "A small clean clone, with a remote for those who push."
     clone = clones()
     clone.mirror = first_rows(clone)
-    clone.small()
+    clone.small(quick=True)
     clone.run("dvc remote add -d shelf ../remote && git commit -qam remote")
     return clone
 

@@ -17,7 +17,8 @@ from conftest import COROLLA, answers, end, free_port
 
 from carprice_lib.market import simulate
 
-ROUNDS = 20 if os.environ.get("CARPRICE_SOAK") else 2
+SOAK = bool(os.environ.get("CARPRICE_SOAK"))
+ROUNDS = 20 if SOAK else 2
 
 def moved(n, level, seed):
     "Listings of the market's last 60 days, 61 days later and at another price level."
@@ -118,11 +119,18 @@ def kept(clone):
     "All that a retraining leaves behind: hashes of results, names of the files of new listings."
     return {f: h for f, h in clone.hashes().items() if f != "dvc.lock"}, sorted(p.name for p in (clone.path / "data/raw/new/demo").iterdir())
 
+MOMENTS = {"group": "june.csv: 40 rows", "alone": "evaluate: cell"}  # while listings are kept, while the gate decides
+
 def killed(clone, how):
-    "Begin a retraining, kill it somewhere, begin it again; returns what was said and what is left."
-    run, moment = clone.start("exec carprice retrain june.csv", SHELL=None), random.uniform(0.5, 90)  # a service has no SHELL: DVC takes sh, which waits
-    try: run.wait(moment)
-    except subprocess.TimeoutExpired: pass
+    "Begin a retraining, kill it at a moment that has a name, or in `make soak` somewhere, begin it again; returns what was said and what is left."
+    run = clone.start("exec carprice retrain june.csv", SHELL=None)  # a service has no SHELL: DVC takes sh, which waits
+    moment, until = random.uniform(0.5, 90) if SOAK else MOMENTS[how], time.monotonic() + 300
+    if SOAK:
+        try: run.wait(moment)
+        except subprocess.TimeoutExpired: pass
+    while not SOAK and moment not in run.said():
+        assert run.poll() is None and time.monotonic() < until, run.said()[-3000:]
+        time.sleep(0.05)
     family = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
     if run.poll() is None: os.killpg(run.pid, 9) if how == "group" else run.kill()
     run.wait(30)
