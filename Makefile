@@ -44,7 +44,7 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 	@carprice space
 
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
-	@pytest -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): an hour or two
 	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_retrain.py tests/test_api.py

@@ -32,17 +32,26 @@ pin()  # before a test loads NumPy, and for all that it starts
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["test_house", "test_readme", "test_retrain", "test_history", "test_deploy", "test_space", "test_data", "test_api", "test_monitor",
          "test_flow", "test_delivery", "test_faults", "test_pipeline", "test_lab", "test_package", "test_page", "test_library"]
-LOOSE = {"test_faults": (), "test_pipeline": ("runs",), "test_library": ()}  # modules whose tests any process may take, but for those with these fixtures
+LOOSE = {"test_faults", "test_pipeline", "test_library"}  # modules whose tests share nothing that takes long to make
 TOGETHER = {"test_space": "test_deploy"}  # modules that share an environment
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    "A module's tests stay in one process, those of a loose one go where there is room. (Groups by mark, `loadgroup`, do nothing with pytest 9.2.)"
+    if config.getvalue("dist") != "loadscope": return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            module = Path(nodeid.split("::")[0]).stem
+            return nodeid if module in LOOSE else TOGETHER.get(module, module)
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items):
-    "House rules first, then the longest modules; a module stays in one process where its tests share what took long to make."
+    "House rules first, then the longest modules."
     items.sort(key=lambda i: ORDER.index(i.module.__name__) if i.module.__name__ in ORDER else len(ORDER))
-    for i in items:
-        kept = LOOSE.get(i.module.__name__)
-        if kept is None or set(kept) & set(i.fixturenames): i.add_marker(pytest.mark.xdist_group(TOGETHER.get(i.module.__name__, i.module.__name__)))
 
 
 def pytest_sessionfinish(session):

@@ -107,7 +107,7 @@ def strike(clone, how, moment):
     for p in alive: p.kill()
     return run.said(), alive
 
-MOMENTS = [("group", "tune", "trial 1 of 2"), ("DVC alone", "evaluate", "evaluate: cell"), ("group", "drift", "Updating lock file")]
+MOMENTS = [("group", "tune", "trial 1 of 2"), ("DVC alone", "evaluate", "evaluate: cell"), ("group", "drift", "Running stage 'report'")]
 
 @pytest.mark.parametrize("how, stage, moment", MOMENTS, ids=[stage for _, stage, _ in MOMENTS])
 def test_a_run_killed_at_a_moment_is_taken_up(finished, reference, how, stage, moment):
