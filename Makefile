@@ -47,7 +47,7 @@ test: $(READY)  ## run every test, long ones as a sample, on each core (one note
 	@pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_faults.py tests/test_retrain.py tests/test_api.py
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py
 
 shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice shape --pairs 10000000
@@ -73,7 +73,7 @@ $(FLOW): settings.ini $(READY)
 
 flow: $(FLOW)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200
 	@export $(PREFECT) PYTHONPATH=$(CURDIR); build/prefect/bin/prefect server start --host 127.0.0.1 --port 4200 & server=$$!; \
-	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.flow
+	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter
@@ -89,32 +89,34 @@ hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each comm
 	@echo "git merges notebooks cell by cell, shows them with nbdiff, and checks what a commit touches"
 
 lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
-	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) python -m carprice_lib.pins jupyter lab $(LAB)
+	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
 
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
 	@mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
-export: $(READY)  ## write library, tests and README from the notebooks, and clean the notebooks
+export: $(READY)  ## lay the notebooks out, clean them, and write library, tests and README from them
+	@ruff format --quiet nbs
 	@nbdev_export
-	@python -m carprice_lib.publish
+	@python -m carprice_lib._dev.publish
 	@nbdev_clean
 
 check: $(READY)  ## notebooks clean, library, tests and README in step with them, lint, format, types, workflows
-	@python -m carprice_lib.publish --check
+	@python -m carprice_lib._dev.publish --check
 	@ruff check
 	@ruff format --check --quiet
 	@mypy
+	@lint-imports --no-logo
 	@actionlint
 	@pre-commit validate-config
 
 coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least)
 	@coverage erase
-	@for notebook in nbs/*.ipynb; do coverage run -m carprice_lib.proof $$notebook || exit 1; done
+	@for notebook in $$(find nbs -name "[0-9]*.ipynb" | sort); do coverage run -m carprice_lib._dev.proof $$notebook || exit 1; done
 	@coverage combine --quiet
 	@coverage report
 
 pictures: $(READY)  ## take the README's pictures anew, from the run whose results are in git (Chromium)
-	@python -m carprice_lib.screenshots
+	@python -m carprice_lib._dev.screenshots
 
 # Delivery, as the workflows in .github/workflows call it. Where a secret is missing, a line says so and nothing is sent.
 IMAGE ?= carprice
@@ -125,17 +127,17 @@ lacks = { test -z "$$$(1)" && echo "$(1) is not set: $(2)"; }
 
 compare: $(READY)  ## metrics, parameters and plots of this folder beside those of BASE (origin/main)
 	@mkdir -p build
-	@set -o pipefail; python -m carprice_lib.results compare $(BASE) | tee build/compare.md
+	@set -o pipefail; python -m carprice_lib._dev.results compare $(BASE) | tee build/compare.md
 
 comment: compare  ## put what `compare` says into the pull request PR (GH_TOKEN)
 	@$(call lacks,GH_TOKEN,no comment is written) || gh pr comment "$$PR" --body-file build/compare.md --edit-last --create-if-none
 
 propose: $(READY)  ## put new results on the branch `retrained`, and open a pull request (GH_TOKEN)
-	@python -m carprice_lib.results renew
-	@python -m carprice_lib.publish
+	@python -m carprice_lib._dev.results renew
+	@python -m carprice_lib._dev.publish
 	@if git diff --quiet; then echo "The results are those in git: nothing to propose"; else \
 	  git switch --quiet --force-create retrained && git commit --quiet --all --message "Retrained: new dvc.lock and metrics" && \
-	  python -m carprice_lib.results compare HEAD~1 > build/compare.md && git push --quiet --force origin retrained && \
+	  python -m carprice_lib._dev.results compare HEAD~1 > build/compare.md && git push --quiet --force origin retrained && \
 	  { $(call lacks,GH_TOKEN,open a pull request of the branch retrained yourself) || gh pr edit retrained --body-file build/compare.md || \
 	    gh pr create --head retrained --title "Retrained" --body-file build/compare.md; }; fi
 

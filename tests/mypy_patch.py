@@ -21,7 +21,9 @@ def patched(node: Statement) -> str | None:
 def method(node: Decorator) -> Statement:
     "What would stand in the class's own body."
     decorator, *others = node.decorators
-    kind = next((KINDS[n] for n in (decorator.arg_names if isinstance(decorator, CallExpr) else []) if n in KINDS), None)
+    kind = next(
+        (KINDS[n] for n in (decorator.arg_names if isinstance(decorator, CallExpr) else []) if n in KINDS), None
+    )
     func: FuncDef = node.func
     if kind is None and not others:
         func.is_decorated = False

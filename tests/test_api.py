@@ -28,37 +28,59 @@ KILLS, RELOADS, HOSTILE = (200, 50, 100_000) if SOAK else (4, 5, 400)
 def server(clones, champion):
     "A running service, the API alone, with an admin and no limit of rate."
     clone = clones(fill=False)
-    port, log = free_port(), clone.path / "log.db"
-    clone.service = dict(CARPRICE_MODEL=champion, CARPRICE_LOG_URL=f"sqlite:///{log}", CARPRICE_RATE=0, CARPRICE_ADMIN_TOKEN="t")
+    port = free_port()
+    log = clone.path / "log.db"
+    clone.service = dict(
+        CARPRICE_MODEL=champion, CARPRICE_LOG_URL=f"sqlite:///{log}", CARPRICE_RATE=0, CARPRICE_ADMIN_TOKEN="t"
+    )
     process = clone.start(f"exec carprice serve --no-page --port {port}", **clone.service)
     process.base, process.log_file, process.clone = f"http://127.0.0.1:{port}", log, clone
     answers(f"{process.base}/ready", 30, process)
     yield process
     end(process)
 
+
 def test_the_example_is_priced_and_kept(server):
     said = httpx.post(f"{server.base}/predict", json=COROLLA).json()
     assert 0 < said["low"] < said["price"] < said["high"]
-    kept = sqlite3.connect(server.log_file).execute("select price, listing from predictions where id = ?", [said["prediction_id"]]).fetchall()
+    kept = (
+        sqlite3.connect(server.log_file)
+        .execute("select price, listing from predictions where id = ?", [said["prediction_id"]])
+        .fetchall()
+    )
     assert [(p, json.loads(text)) for p, text in kept] == [(said["price"], COROLLA)]
 
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")
-    clone.refuses(f"uvicorn carprice_lib.app:app --port {free_port()}", "make repro")
+    clone.refuses(f"uvicorn carprice_lib.apps.server:app --port {free_port()}", "make repro")
     clone.refuses("carprice predict --brand Toyota", "make repro")
 
+
 def test_serving_imports_no_laboratory(clones):
-    said = clones(fill=False).run("python -c 'import sys, carprice_lib.api, carprice_lib.app, carprice_lib.page; "
-                                  "print(*{\"optuna\", \"evidently\", \"papermill\", \"dvc\", \"mlflow\"} & set(sys.modules))'", PYTHONPATH=ROOT)
+    said = clones(fill=False).run(
+        "python -c 'import sys, carprice_lib.serving.api, carprice_lib.apps.server, carprice_lib.apps.page; "
+        'print(*{"optuna", "evidently", "papermill", "dvc", "mlflow"} & set(sys.modules))\'',
+        PYTHONPATH=ROOT,
+    )
     assert not said.strip()
 
+
 def test_keys_close_everything(clones, champion):
-    clone, port = clones(fill=False), free_port()
-    process = clone.start(f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=champion, CARPRICE_API_KEYS="k1,k2", CARPRICE_BURST=8, CARPRICE_RATE=1)
+    clone = clones(fill=False)
+    port = free_port()
+    process = clone.start(
+        f"exec carprice serve --no-page --port {port}",
+        CARPRICE_MODEL=champion,
+        CARPRICE_API_KEYS="k1,k2",
+        CARPRICE_BURST=8,
+        CARPRICE_RATE=1,
+    )
     answers(f"http://127.0.0.1:{port}/health", 30, process)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-        assert [client.get(p).status_code for p in ("/model", "/docs", "/gradio_api/mcp/sse", "/openapi.json")] == [401] * 4
+        assert [client.get(p).status_code for p in ("/model", "/docs", "/gradio_api/mcp/sse", "/openapi.json")] == [
+            401
+        ] * 4
         assert client.get("/model", headers={"x-api-key": "k2"}).status_code == 200
         assert client.post("/admin/reload", headers={"x-api-key": "k2"}).status_code == 403
         codes = [client.post("/predict", json=COROLLA, headers={"x-api-key": "k1"}).status_code for _ in range(20)]
@@ -68,19 +90,28 @@ def test_keys_close_everything(clones, champion):
 
 QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
+
 def sound(said):
     "Is every price in an answer above zero and finite? A marked row has none."
-    if isinstance(said, list): return all(map(sound, said))
-    if not isinstance(said, dict) or said.get("error"): return True
+    if isinstance(said, list):
+        return all(map(sound, said))
+    if not isinstance(said, dict) or said.get("error"):
+        return True
     ends = [said[k] for k in ("price", "low", "high") if k in said]
     return all(isinstance(v, (int, float)) and 0 < v < float("inf") for v in ends) and all(map(sound, said.values()))
 
+
 def hostile_routes(base, requests, chance):
     "Requests to every route, made from its description; what was answered, by route and status."
-    got, broken = Counter(), []
-    operations = [o.ok() for o in schemathesis.openapi.from_url(f"{base}/openapi.json").exclude(path_regex="admin").get_all_operations()]
+    got = Counter()
+    broken = []
+    operations = [
+        o.ok()
+        for o in schemathesis.openapi.from_url(f"{base}/openapi.json").exclude(path_regex="admin").get_all_operations()
+    ]
     each = requests // sum(o.method == "post" for o in operations)  # there is but one way to ask for /health
     for operation in operations:
+
         @seed(chance)
         @settings(max_examples=max(each, 10), **QUIET)
         @given(case=operation.as_strategy())
@@ -88,22 +119,38 @@ def hostile_routes(base, requests, chance):
             answer = case.call(timeout=30)
             got[f"{case.operation.path} {answer.status_code}"] += 1
             fine = answer.status_code < 500 and str(answer.status_code) in case.operation.definition.raw["responses"]
-            if fine and case.operation.method == "post" and answer.headers["content-type"] == "application/json": fine = sound(answer.json())
-            if not fine: broken.append((case.as_curl_command()[:500], answer.status_code, answer.text[:200]))
+            if fine and case.operation.method == "post" and answer.headers["content-type"] == "application/json":
+                fine = sound(answer.json())
+            if not fine:
+                broken.append((case.as_curl_command()[:500], answer.status_code, answer.text[:200]))
+
         one()
     assert not broken, broken[:3]
     return got
 
-ANYTHING = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=50),
-                        lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3), max_leaves=5)
-NEAR = {"year": st.integers(1940, 2110), "km_driven": st.floats(-10, 2e6), "brand": st.text(max_size=210), "model": st.text(max_size=30)}
-LISTING = st.builds(lambda near, anything: COROLLA | near | anything, st.fixed_dictionaries({}, optional=NEAR),
-                    st.dictionaries(st.sampled_from(list(COROLLA)), ANYTHING, max_size=1))
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=50),
+    lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some, max_size=3),
+    max_leaves=5,
+)
+NEAR = {
+    "year": st.integers(1940, 2110),
+    "km_driven": st.floats(-10, 2e6),
+    "brand": st.text(max_size=210),
+    "model": st.text(max_size=30),
+}
+LISTING = st.builds(
+    lambda near, anything: COROLLA | near | anything,
+    st.fixed_dictionaries({}, optional=NEAR),
+    st.dictionaries(st.sampled_from(list(COROLLA)), ANYTHING, max_size=1),
+)
+
 
 def hostile_listings(base, requests, chance):
     "Listings with anything in any field, ten from each draw of Hypothesis; what was answered, by status."
     got = Counter()
     with httpx.Client(base_url=base) as client:
+
         @seed(chance)
         @settings(max_examples=requests // 10, **QUIET)
         @given(st.lists(LISTING, min_size=10, max_size=10))
@@ -113,49 +160,75 @@ def hostile_listings(base, requests, chance):
                 got[f"/predict {answer.status_code}"] += 1
                 assert answer.status_code in (200, 422), answer.text
                 said = answer.json()
-                if answer.status_code == 422: assert said["detail"] and "Traceback" not in said["detail"]
-                else: assert 0 < said["low"] <= said["price"] <= said["high"] < float("inf")
+                if answer.status_code == 422:
+                    assert said["detail"] and "Traceback" not in said["detail"]
+                else:
+                    assert 0 < said["low"] <= said["price"] <= said["high"] < float("inf")
+
         hostile()
     return got
 
 @pytest.mark.parametrize("work, share", [(hostile_routes, 0.5), (hostile_listings, 0.6)], ids=["routes", "listings"])
 def test_hostile_requests_break_nothing(server, capsys, work, share):
-    begun, requests = time.monotonic(), round(HOSTILE * share)
-    if not SOAK: got = work(server.base, requests, 0)
+    begun = time.monotonic()
+    requests = round(HOSTILE * share)
+    if not SOAK:
+        got = work(server.base, requests, 0)
     else:
         with ProcessPoolExecutor(2, get_context("spawn")) as pool:
             got = sum(pool.map(work, [server.base] * 2, [requests // 2] * 2, [1, 2]), Counter())
-    with capsys.disabled(): print(f"\n{got.total():,} hostile requests in {time.monotonic() - begun:.0f} s: {dict(sorted(got.items()))}")
+    with capsys.disabled():
+        print(f"\n{got.total():,} hostile requests in {time.monotonic() - begun:.0f} s: {dict(sorted(got.items()))}")
     assert got.total() >= 0.7 * requests
 
 def load(base, stop, got, clients=3):
     "Clients that ask until they are stopped; each answer's id and status is noted once it has arrived whole."
+
     def one(seed):
         chance = random.Random(seed)
         with httpx.Client(base_url=base, timeout=10) as client:
             while not stop.is_set():
-                try: answer = client.post("/predict", json=COROLLA | {"km_driven": chance.randrange(1000, 200_000)})
-                except httpx.HTTPError: got.append((None, None)); time.sleep(0.02)
-                else: got.append((answer.status_code, answer.json().get("prediction_id")))
+                try:
+                    answer = client.post("/predict", json=COROLLA | {"km_driven": chance.randrange(1000, 200_000)})
+                except httpx.HTTPError:
+                    got.append((None, None))
+                    time.sleep(0.02)
+                else:
+                    got.append((answer.status_code, answer.json().get("prediction_id")))
+
     threads = [threading.Thread(target=one, args=(i,)) for i in range(clients)]
-    for t in threads: t.start()
+    for t in threads:
+        t.start()
     return threads
 
+
 def test_reload_fails_no_request(server, capsys):
-    stop, got = threading.Event(), []
+    stop = threading.Event()
+    got = []
     threads = load(server.base, stop, got)
     for _ in range(RELOADS):
-        assert httpx.post(f"{server.base}/admin/reload", headers={"authorization": "Bearer t"}, timeout=30).status_code == 200
+        assert (
+            httpx.post(f"{server.base}/admin/reload", headers={"authorization": "Bearer t"}, timeout=30).status_code
+            == 200
+        )
     stop.set()
-    for t in threads: t.join()
-    with capsys.disabled(): print(f"\n{RELOADS} reloads under {len(got):,} requests")
+    for t in threads:
+        t.join()
+    with capsys.disabled():
+        print(f"\n{RELOADS} reloads under {len(got):,} requests")
     assert len(got) > 20 and {status for status, _ in got} == {200}
+
 
 def test_a_bad_model_is_refused(clones, champion, tmp_path):
     import shutil
-    folder, clone, port = tmp_path / "model", clones(fill=False), free_port()
+
+    folder = tmp_path / "model"
+    clone = clones(fill=False)
+    port = free_port()
     shutil.copytree(champion, folder)
-    process = clone.start(f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=folder, CARPRICE_ADMIN_TOKEN="t")
+    process = clone.start(
+        f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=folder, CARPRICE_ADMIN_TOKEN="t"
+    )
     before = json.loads(answers(f"http://127.0.0.1:{port}/ready", 30, process))
     (folder / "weights.npz").write_bytes(b"altered")
     refused = httpx.post(f"http://127.0.0.1:{port}/admin/reload", headers={"authorization": "Bearer t"})
@@ -164,59 +237,78 @@ def test_a_bad_model_is_refused(clones, champion, tmp_path):
 
 def test_kill_loses_no_answer(clones, champion, capsys):
     "What was answered is in the log, once, however often the process is killed."
-    clone, port, got, stop = clones(fill=False), free_port(), [], threading.Event()
+    clone = clones(fill=False)
+    port = free_port()
+    got = []
+    stop = threading.Event()
     more = dict(CARPRICE_MODEL=champion, CARPRICE_RATE=0, CARPRICE_LOG_URL=f"sqlite:///{clone.path / 'log.db'}")
     threads = load(f"http://127.0.0.1:{port}", stop, got)
     for kill in range(KILLS):
         process = clone.start(f"exec carprice serve --no-page --port {port}", **more)
         answers(f"http://127.0.0.1:{port}/health", 30, process)
         before = len(got)
-        while len(got) < before + 30: time.sleep(0.01)
+        while len(got) < before + 30:
+            time.sleep(0.01)
         time.sleep(random.Random(kill).random() * 0.2)
         end(process, signal.SIGKILL)
     stop.set()
-    for t in threads: t.join()
+    for t in threads:
+        t.join()
     ids = [i for status, i in got if status == 200]
     kept = [i for (i,) in sqlite3.connect(clone.path / "log.db").execute("select id from predictions")]
-    with capsys.disabled(): print(f"\n{KILLS} kills under {len(ids):,} answered requests; {len(kept):,} predictions in the log")
+    with capsys.disabled():
+        print(f"\n{KILLS} kills under {len(ids):,} answered requests; {len(kept):,} predictions in the log")
     assert len(ids) > 50 and len(ids) == len(set(ids)) and len(kept) == len(set(kept))
     assert set(ids) <= set(kept), f"{len(set(ids) - set(kept))} of {len(ids)} answers are not in the log"
 
 def test_the_log_in_postgresql(postgres, champion, tmp_path, monkeypatch):
-    from carprice_lib.predictions import Log, history, log_url, realised
-    from carprice_lib.service import Service, record
+    from carprice_lib.serving.prediction_log import PredictionLog, log_url, read_ground_truth, read_window
+    from carprice_lib.serving.service import Service, to_log_row
+
     monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
     service = Service(champion)
-    with Log(log_url()) as log:
+    with PredictionLog(log_url()) as log:
         said = service.answer(COROLLA, asked=9000)
-        log.write([record(said, COROLLA, "api")])
-        log.write([record(service.answer(COROLLA), COROLLA, "api") | {"at": time.time() - 3 * 86_400}])
+        log.write([to_log_row(said, COROLLA, "api")])
+        log.write([to_log_row(service.answer(COROLLA), COROLLA, "api") | {"at": time.time() - 3 * 86_400}])
         log.feedback(said["prediction_id"], 8800)
         assert [p.suffix for p in log.rotate(tmp_path)] == [".parquet"]
-        assert len(history(log, tmp_path)) == 2 and realised(log, tmp_path)["realised"].tolist() == [8800]
-        with log.engine.connect() as db: assert db.scalar(sa.text("select count(*) from predictions")) == 1
+        assert len(read_window(log, tmp_path)) == 2 and read_ground_truth(log, tmp_path)["realised"].tolist() == [8800]
+        with log.engine.connect() as db:
+            assert db.scalar(sa.text("select count(*) from predictions")) == 1
 
 def test_a_dead_log_is_said(postgres, clones, champion):
-    clone, port = clones(fill=False), free_port()
-    process = clone.start(f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=postgres)
+    clone = clones(fill=False)
+    port = free_port()
+    process = clone.start(
+        f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=postgres
+    )
     answers(f"http://127.0.0.1:{port}/ready", 30, process)
     assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).status_code == 200
     engine = sa.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as db: db.execute(sa.text("alter table predictions rename to gone"))
+    with engine.begin() as db:
+        db.execute(sa.text("alter table predictions rename to gone"))
     refused = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA)
-    with engine.begin() as db: db.execute(sa.text("alter table gone rename to predictions"))
+    with engine.begin() as db:
+        db.execute(sa.text("alter table gone rename to predictions"))
     assert refused.status_code == 503 and "prediction log" in refused.json()["detail"]
     assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).status_code == 200
 
 def test_files_in_a_terminal(clones, champion):
     clone = clones(fill=False)
     import pandas as pd
+
     pd.DataFrame([COROLLA, COROLLA | {"fuel": "Water"}]).to_csv(clone.path / "cars.csv", index=False)
     clone.run("carprice predict cars.csv -o priced.parquet", CARPRICE_MODEL=champion)
     priced = pd.read_parquet(clone.path / "priced.parquet")
     assert priced["price"].notna().tolist() == [True, False] and "one of Petrol" in priced["error"][1]
     clone.refuses("carprice predict cars.xls -o x.csv", "no file")
     clone.refuses("carprice predict cars.csv -o x.txt", ".csv or .parquet", CARPRICE_MODEL=champion)
-    said = json.loads(clone.run("carprice predict --brand Toyota --model Corolla --year 2018 --km 45000 --fuel Petrol --transmission Manual "
-                                "--owner 'First Owner' --json", CARPRICE_MODEL=champion))
+    said = json.loads(
+        clone.run(
+            "carprice predict --brand Toyota --model Corolla --year 2018 --km 45000 --fuel Petrol --transmission Manual "
+            "--owner 'First Owner' --json",
+            CARPRICE_MODEL=champion,
+        )
+    )
     assert said["price"] == priced["price"][0].round(2)

@@ -30,10 +30,13 @@ def own(clones):
     clone.said_2 = clone.run(f"carprice datasets check {clone.home / 'export.parquet'} --add mine_too")
     return clone
 
+
 def test_the_check_proposes_an_entry(own):
-    for word in ("Colour", "1,500 rows", "price:", "km_driven:"): assert word in own.said
+    for word in ("Colour", "1,500 rows", "price:", "km_driven:"):
+        assert word in own.said
     assert own.run("git diff --name-only -- data/catalogue.yaml").strip() == "data/catalogue.yaml"
     assert all(name in own.run("carprice datasets list") for name in ("demo", "cardekho", "mine", "mine_too"))
+
 
 def test_a_name_is_taken_once(own):
     before = (own.path / "data/catalogue.yaml").read_bytes()
@@ -55,17 +58,27 @@ def test_parquet_is_the_same(own):
     own.run("carprice datasets use mine_too && dvc repro prepare")
     parquet = own.read("data/prepared/summary.json")
     assert parquet["dataset"] == "mine_too"
-    assert (parquet["rows"], parquet["quarantine"], parquet["data_hash"]) == (csv["rows"], csv["quarantine"], csv["data_hash"])
+    assert (parquet["rows"], parquet["quarantine"], parquet["data_hash"]) == (
+        csv["rows"],
+        csv["quarantine"],
+        csv["data_hash"],
+    )
 
 HEAD = "make,model,year,km,fuel,gearbox,price\n"
 ROW = "Toyota,Corolla,2018,45000,Petrol,Manual,15000\n"
 FAULTS = {  # what is in the file, what the message says
-    "empty": (b"", "empty"), "header only": (HEAD.encode(), "no rows"), "UTF-16": ((HEAD + ROW).encode("utf-16"), "UTF-16"),
+    "empty": (b"", "empty"),
+    "header only": (HEAD.encode(), "no rows"),
+    "UTF-16": ((HEAD + ROW).encode("utf-16"), "UTF-16"),
     "Latin-1": ((HEAD + ROW.replace("Toyota", "Citroën")).encode("latin-1"), "UTF-8"),
-    "semicolons": ((HEAD + ROW).replace(",", ";").encode(), "semicolons"), "a missing column": (b"make,model\nToyota,Corolla\n", "year"),
+    "semicolons": ((HEAD + ROW).replace(",", ";").encode(), "semicolons"),
+    "a missing column": (b"make,model\nToyota,Corolla\n", "year"),
     "a long field": ((HEAD + ROW.replace("Corolla", "C" * 1_000_000)).encode(), "1,000,000"),
-    "an open quotation mark": ((HEAD + ROW + '"' + ROW).encode(), "quotation mark"), "a zip file": (b"PK\x03\x04\0\0\0", "binary"),
-    "a torn row": ((HEAD + ROW.strip() + ",1,2,3\n").encode(), "more fields")}
+    "an open quotation mark": ((HEAD + ROW + '"' + ROW).encode(), "quotation mark"),
+    "a zip file": (b"PK\x03\x04\0\0\0", "binary"),
+    "a torn row": ((HEAD + ROW.strip() + ",1,2,3\n").encode(), "more fields"),
+}
+
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_check_says_what_is_wrong(own, tmp_path, fault):
@@ -77,32 +90,40 @@ def test_check_says_what_is_wrong(own, tmp_path, fault):
     assert message.startswith("carprice: ") and words in message and len(message) < 500
     assert own.hashes() == before and "bad:" not in (own.path / "data/catalogue.yaml").read_text()
 
+
 def test_a_torn_parquet(own, tmp_path):
     (tmp_path / "torn.parquet").write_bytes((own.home / "export.parquet").read_bytes()[:-100])
     own.refuses(f"carprice datasets check {tmp_path / 'torn.parquet'}", "torn.parquet", "Parquet")
 
 COLUMNS = "{brand: make, model: model, year: year, km_driven: km, fuel: fuel, transmission: gearbox, price: price}"
-ENTRY = "\nbad:\n  title: bad\n  licence: none\n  currency: EUR\n  as_of: \"2020-01-01\"\n  columns: " + COLUMNS + "\n  "
+ENTRY = '\nbad:\n  title: bad\n  licence: none\n  currency: EUR\n  as_of: "2020-01-01"\n  columns: ' + COLUMNS + "\n  "
 SHA = "0" * 64
 BROKEN = {  # the entry's files, what lies in data/raw/bad.csv, what the message says
     "empty": ("files: [{name: data/raw/bad.csv}]", b"", ["bad.csv", "empty"]),
     "checksum": ("files: [{name: data/raw/bad.csv, sha256: '" + SHA + "'}]", (HEAD + ROW).encode(), ["bad.csv", SHA]),
-    "no network": ("base: 'http://127.0.0.1:9/'\n  files: [{name: far.csv, sha256: '" + SHA + "'}]", None,
-                   ["http://127.0.0.1:9/far.csv", SHA, "CARPRICE_DATA_MIRROR"]),
-    "gone": ("files: [{name: data/raw/bad.csv}]", None, ["bad.csv"])}
+    "no network": (
+        "base: 'http://127.0.0.1:9/'\n  files: [{name: far.csv, sha256: '" + SHA + "'}]",
+        None,
+        ["http://127.0.0.1:9/far.csv", SHA, "CARPRICE_DATA_MIRROR"],
+    ),
+    "gone": ("files: [{name: data/raw/bad.csv}]", None, ["bad.csv"]),
+}
+
 
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_run_says_what_is_wrong(finished, reference, fault):
     files, content, words = BROKEN[fault]
     before = {f: (finished.path / f).read_bytes() for f in ("params.yaml", "data/catalogue.yaml")}
     (finished.path / "data/catalogue.yaml").write_bytes(before["data/catalogue.yaml"] + (ENTRY + files + "\n").encode())
-    if content is not None: (finished.path / "data/raw/bad.csv").write_bytes(content)
+    if content is not None:
+        (finished.path / "data/raw/bad.csv").write_bytes(content)
     finished.run("carprice datasets use bad")
     said = finished.refuses("dvc repro", "prepare", *words)
     assert sum(word in line for line in said.splitlines() for word in words[:1]) <= 2, said
     kept = {f: h for f, h in finished.hashes().items() if f.startswith("reports/") and "prepare" not in f}
     assert kept.items() <= reference.items() and "reports/metrics.json" in kept and "reports/index.html" in kept
-    for f, text in before.items(): (finished.path / f).write_bytes(text)
+    for f, text in before.items():
+        (finished.path / f).write_bytes(text)
     (finished.path / "data/raw/bad.csv").unlink(missing_ok=True)
     said = finished.run("dvc repro")
     assert "cell 1 of" not in said and finished.hashes() == reference

@@ -16,50 +16,97 @@ def install(clone):
     "Prefect, as settings.ini pins it, in an environment of its own; returns the folder of its commands."
     settings = configparser.ConfigParser()
     settings.read(ROOT / "settings.ini")
-    clone.run(f"uv venv -q --python {sys.executable} prefect && uv pip install -q --python prefect/bin/python {settings['DEFAULT']['prefect_requirements']}",
-              seconds=300, HOME=Path.home())
+    clone.run(
+        f"uv venv -q --python {sys.executable} prefect && uv pip install -q --python prefect/bin/python {settings['DEFAULT']['prefect_requirements']}",
+        seconds=300,
+        HOME=Path.home(),
+    )
     return clone.path / "prefect/bin"
 
 @pytest.fixture(scope="module")
 def bin_(clones):
     return install(clones(fill=False))
 
+
 def test_nothing_of_prefect_is_here_without_it():
-    code = "import sys, carprice_lib.cli, carprice_lib.flow, carprice_lib.retrain; print([m for m in sys.modules if m.startswith('prefect')])"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = "import sys, carprice_lib.cli, carprice_lib.orchestration.prefect_flow, carprice_lib.orchestration.retraining; print([m for m in sys.modules if m.startswith('prefect')])"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
+
 
 def test_the_flow_needs_its_server(finished, bin_):
-    soon = "import carprice_lib.flow as flow; flow.wait_for.__defaults__ = (1.0,); flow.main()"
-    finished.refuses(f"{bin_}/python -c '{soon}'", "carprice: Prefect", "does not answer", "prefect server start", PREFECT_API_URL="http://127.0.0.1:9/api")
+    soon = "import carprice_lib.orchestration.prefect_flow as flow; flow.wait_for.__defaults__ = (1.0,); flow.main()"
+    finished.refuses(
+        f"{bin_}/python -c '{soon}'",
+        "carprice: Prefect",
+        "does not answer",
+        "prefect server start",
+        PREFECT_API_URL="http://127.0.0.1:9/api",
+    )
 
 def until(what, seconds=90):
     "Wait until something is true."
     end_ = time.monotonic() + seconds
     while time.monotonic() < end_:
-        if found := what(): return found
+        if found := what():
+            return found
         time.sleep(0.5)
     pytest.fail(f"nothing came within {seconds} s")
 
+
 def test_a_scheduled_run(finished, bin_):
-    port, service = free_port(), f"http://127.0.0.1:{free_port()}"
+    port = free_port()
+    service = f"http://127.0.0.1:{free_port()}"
     api = f"http://127.0.0.1:{port}/api"
-    own = dict(PREFECT_API_URL=api, PREFECT_HOME=finished.home / "prefect", PREFECT_SERVER_ANALYTICS_ENABLED="false", CARPRICE_SERVICE_URL=service)
+    own = dict(
+        PREFECT_API_URL=api,
+        PREFECT_HOME=finished.home / "prefect",
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        CARPRICE_SERVICE_URL=service,
+    )
     server = finished.start(f"exec {bin_}/prefect server start --host 127.0.0.1 --port {port}", **own)
     answers(f"{api}/health", 90, server)
-    flow = finished.start(f"exec {bin_}/python -m carprice_lib.flow --always --hours 24", **own)
+    flow = finished.start(f"exec {bin_}/python -m carprice_lib.orchestration.prefect_flow --always --hours 24", **own)
     with httpx.Client(base_url=api, timeout=30) as client:
-        def ask(path, **body): return client.post(path, json=body).raise_for_status().json()
+
+        def ask(path, **body):
+            return client.post(path, json=body).raise_for_status().json()
+
         [deployment] = until(lambda: ask("/deployments/filter"))
         assert deployment["schedules"][0]["schedule"]["interval"] == 86400
         assert until(lambda: [r for r in ask("/flow_runs/filter") if r["auto_scheduled"]])
         run = ask(f"/deployments/{deployment['id']}/create_flow_run", state=dict(type="SCHEDULED"))["id"]
-        def steps(): return {re.sub(r"-\w+$", "", t["name"]): t for t in ask("/task_runs/filter", flow_runs=dict(id=dict(any_=[run])))}
+
+        def steps():
+            return {
+                re.sub(r"-\w+$", "", t["name"]): t
+                for t in ask("/task_runs/filter", flow_runs=dict(id=dict(any_=[run])))
+            }
+
         until(lambda: steps().get("service", {}).get("run_count") == 2)
         up = finished.start(f"exec carprice serve --no-page --port {service.split(':')[2]}")
-        state = until(lambda: (s := client.get(f"/flow_runs/{run}").json()["state"]) and s["type"] in ("COMPLETED", "FAILED", "CRASHED") and s)
+        state = until(
+            lambda: (
+                (s := client.get(f"/flow_runs/{run}").json()["state"])
+                and s["type"] in ("COMPLETED", "FAILED", "CRASHED")
+                and s
+            )
+        )
         assert state["type"] == "COMPLETED", (state, flow.said()[-3000:])
         assert set(steps()) == {"monitor", "retrain", "service"} and steps()["service"]["run_count"] >= 2
-        said = " ".join(line["message"] for line in ask("/logs/filter", logs=dict(flow_run_id=dict(any_=[run])), limit=200))
+        said = " ".join(
+            line["message"] for line in ask("/logs/filter", logs=dict(flow_run_id=dict(any_=[run])), limit=200)
+        )
         assert "champion" in said
-    assert "<html" in httpx.get(f"http://127.0.0.1:{port}/runs/flow-run/{run}", headers={"accept": "text/html"}).raise_for_status().text.lower()
-    for process in (flow, up, server): end(process, 15)
+    assert (
+        "<html"
+        in httpx.get(f"http://127.0.0.1:{port}/runs/flow-run/{run}", headers={"accept": "text/html"})
+        .raise_for_status()
+        .text.lower()
+    )
+    for process in (flow, up, server):
+        end(process, 15)

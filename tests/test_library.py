@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted(p for p in (ROOT / "nbs").rglob("*.ipynb") if p.parent.name not in ("pipeline", "tests", "benchmarks", ".ipynb_checkpoints")
-                   and (p.stem == "index" or re.search(r'"#\| *default_exp +\w', p.read_text())))
+NOTEBOOKS = sorted(
+    p
+    for p in (ROOT / "nbs").rglob("*.ipynb")
+    if p.parent.name not in ("pipeline", "tests", "benchmarks", ".ipynb_checkpoints")
+    and (p.stem == "index" or re.search(r'"#\| *default_exp +\w', p.read_text()))
+)
 
 def move_in(folder, env):
     "Make a process one of a clone."
@@ -21,13 +25,16 @@ def move_in(folder, env):
     os.environ.update(env)
     os.chdir(folder)
 
+
 def examples(notebook):
     "What the examples of a notebook said that failed, else nothing; `nbdev_test` calls the same."
     from nbdev.config import get_config
     from nbdev.test import test_nb
+
     with contextlib.redirect_stderr(io.StringIO()) as said:
         passed, _ = test_nb(Path(notebook).absolute(), skip_flags=get_config().tst_flags.split(), basepath=Path.cwd())
     return "" if passed else said.getvalue() or "it failed"
+
 
 @pytest.fixture(scope="session")
 def study(request, clones):
@@ -38,7 +45,9 @@ def study(request, clones):
         shutil.rmtree(clone.path)
         shutil.copytree(request.getfixturevalue("pair")[0].path, clone.path, symlinks=True)
     clone.state = lambda: (clone.run("git status --porcelain"), clone.hashes())
-    with ProcessPoolExecutor(1, get_context("spawn"), move_in, (clone.path, clone.env())) as clone.pool: yield clone
+    with ProcessPoolExecutor(1, get_context("spawn"), move_in, (clone.path, clone.env())) as clone.pool:
+        yield clone
+
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
 def test_examples(study, notebook):

@@ -19,20 +19,33 @@ from conftest import COROLLA, answers, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 class Receiver:
     "A webhook that keeps what it is told, and ends a process in the middle of the first message where asked to."
+
     def __init__(self, port=0, victim=None):
-        self.got, self.victim = [], victim
-        hook = type("Hook", (BaseHTTPRequestHandler,), {"do_POST": lambda request: self.take(request), "log_message": lambda *_: None})
+        self.got = []
+        self.victim = victim
+        hook = type(
+            "Hook",
+            (BaseHTTPRequestHandler,),
+            {"do_POST": lambda request: self.take(request), "log_message": lambda *_: None},
+        )
         self.server = HTTPServer(("127.0.0.1", port), hook)
         self.port = self.server.server_port
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def take(self, request):
         self.got.append(json.loads(request.rfile.read(int(request.headers["content-length"]))))
-        if self.victim: return os.kill(self.victim(), signal.SIGKILL)
+        if self.victim:
+            return os.kill(self.victim(), signal.SIGKILL)
         request.send_response(204)
         request.end_headers()
 
@@ -40,17 +53,22 @@ class Receiver:
         self.server.shutdown()
         self.server.server_close()
 
+
 BAD = "Finding('errors', '', 0.2, 0.05, True, '20% of the requests failed.')"
 WELL = "Finding('errors', '', 0.0, 0.05, False, 'None failed.')"
 
+
 def settle_in(clone, url, port, finding):
     "Start a process that settles one finding."
-    code = f"from carprice_lib.alerts import *; from carprice_lib.predictions import Log; settle(Log({url!r}), [{finding}])"
-    return clone.start(f'exec {sys.executable} -c "{code}"', PYTHONPATH=ROOT, CARPRICE_ALERT_WEBHOOK=f"http://127.0.0.1:{port}/")
+    code = f"from carprice_lib.monitoring.alerts import *; from carprice_lib.serving.prediction_log import PredictionLog; settle(PredictionLog({url!r}), [{finding}])"
+    return clone.start(
+        f'exec {sys.executable} -c "{code}"', PYTHONPATH=ROOT, CARPRICE_ALERT_WEBHOOK=f"http://127.0.0.1:{port}/"
+    )
 
 def test_kill_between_opening_and_telling(clones):
     "Killed while it tells: the alert is open once, and told by the next run with the same id."
-    clone, running = clones(fill=False), []
+    clone = clones(fill=False)
+    running = []
     url = f"sqlite:///{clone.path / 'log.db'}"
     hook = Receiver(victim=lambda: running[-1].pid)
     running.append(settle_in(clone, url, hook.port, BAD))
@@ -62,44 +80,78 @@ def test_kill_between_opening_and_telling(clones):
     hook.close()
     assert [m["event"] for m in hook.got] == ["opened", "opened", "closed"]
     assert hook.got[0]["id"] == hook.got[1]["id"] != hook.got[2]["id"]
-    assert sqlite3.connect(clone.path / "log.db").execute("select count(*), count(closed) from alerts").fetchall() == [(1, 1)]
+    assert sqlite3.connect(clone.path / "log.db").execute("select count(*), count(closed) from alerts").fetchall() == [
+        (1, 1)
+    ]
 
 def test_alerts_in_postgresql(postgres, monkeypatch):
-    from carprice_lib.alerts import Finding, deliver, past, settle, standing, to_webhook, untold
-    from carprice_lib.live import Tally, live, write_minutes
-    from carprice_lib.predictions import Log, log_url
+    from carprice_lib.monitoring.alerts import (
+        CheckResult,
+        deliver,
+        firing,
+        reconcile,
+        resolved,
+        to_webhook,
+        undelivered,
+    )
+    from carprice_lib.monitoring.service_health import service_metrics
+    from carprice_lib.serving.prediction_log import PredictionLog, log_url
+    from carprice_lib.serving.telemetry import RequestCounters, write_minutes
+
     monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
-    bad, hook = Finding("drift", "km_driven", 0.4, 0.1, True, "It moved."), to_webhook(f"http://127.0.0.1:{free_port()}/", 2)
-    with Log(log_url()) as log, Log(log_url()) as other:
-        threads = [threading.Thread(target=settle, args=(some, [bad], {"webhook": hook})) for some in (log, other) * 3]
-        for t in threads: t.start()
-        for t in threads: t.join()
-        assert len(standing(log)) == 1 and list(untold(log)) == ["webhook"]
+    bad = CheckResult("drift", "km_driven", 0.4, 0.1, True, "It moved.")
+    hook = to_webhook(f"http://127.0.0.1:{free_port()}/", 2)
+    with PredictionLog(log_url()) as log, PredictionLog(log_url()) as other:
+        threads = [
+            threading.Thread(target=reconcile, args=(some, [bad], {"webhook": hook})) for some in (log, other) * 3
+        ]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        assert len(firing(log)) == 1 and list(undelivered(log)) == ["webhook"]
         up = Receiver()
-        assert deliver(log, {"webhook": to_webhook(f"http://127.0.0.1:{up.port}/")}) == {} == untold(log)
-        assert [a.rule for a in settle(other, [Finding("drift", "km_driven", 0.0, 0.1, False, "")], {})] == ["drift"]
-        assert len(up.got) == 1 and not standing(log) and len(past(log)) == 1
+        assert deliver(log, {"webhook": to_webhook(f"http://127.0.0.1:{up.port}/")}) == {} == undelivered(log)
+        assert [a.rule for a in reconcile(other, [CheckResult("drift", "km_driven", 0.0, 0.1, False, "")], {})] == [
+            "drift"
+        ]
+        assert len(up.got) == 1 and not firing(log) and len(resolved(log)) == 1
         up.close()
-        tally = Tally(since=time.time() - 300)
+        tally = RequestCounters(since=time.time() - 300)
         tally.count(500, 0.7)
         row = tally.take(time.time())
-        for some in (log, other): write_minutes(some, [row])
-        seen = live(log, time.time() - 600, time.time())
+        for some in (log, other):
+            write_minutes(some, [row])
+        seen = service_metrics(log, time.time() - 600, time.time())
         assert (seen.requests, seen.errors, seen.up) == (1, 1, 1) and seen.p95 > 500
 
-def minutes(clone): return sqlite3.connect(clone.path / "log.db").execute("select requests, errors from minutes").fetchall()
+def minutes(clone):
+    return sqlite3.connect(clone.path / "log.db").execute("select requests, errors from minutes").fetchall()
+
 
 def test_the_last_minute_and_every_line(clones, champion):
     "What was answered since the last full minute is kept at the end; every line it said is JSON, with the request's id, and holds no secret."
-    clone, port = clones(fill=False), free_port()
-    secrets = dict(CARPRICE_ADMIN_TOKEN="s3cret-token", CARPRICE_API_KEYS="s3cret-key", CARPRICE_ALERT_WEBHOOK="http://hook/s3cret-hook")
-    process = clone.start(f"exec carprice serve --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=f"sqlite:///{clone.path / 'log.db'}", **secrets)
-    base, key = f"http://127.0.0.1:{port}", {"x-api-key": "s3cret-key", "x-request-id": "mine-1"}
+    clone = clones(fill=False)
+    port = free_port()
+    secrets = dict(
+        CARPRICE_ADMIN_TOKEN="s3cret-token",
+        CARPRICE_API_KEYS="s3cret-key",
+        CARPRICE_ALERT_WEBHOOK="http://hook/s3cret-hook",
+    )
+    process = clone.start(
+        f"exec carprice serve --port {port}",
+        CARPRICE_MODEL=champion,
+        CARPRICE_LOG_URL=f"sqlite:///{clone.path / 'log.db'}",
+        **secrets,
+    )
+    base = f"http://127.0.0.1:{port}"
+    key = {"x-api-key": "s3cret-key", "x-request-id": "mine-1"}
     answers(f"{base}/ready", 60, process)
     said = [httpx.post(f"{base}/predict", json=COROLLA, headers=key).json()["prediction_id"] for _ in range(3)]
     assert httpx.post(f"{base}/predict?key=s3cret-key", json={}, headers=key).status_code == 422
     assert httpx.get(f"{base}/model", headers={"x-api-key": "s3cret-wrong"}).status_code == 401
-    with sa.create_engine(f"sqlite:///{clone.path / 'log.db'}").begin() as db: db.execute(sa.text("alter table feedback rename to gone"))
+    with sa.create_engine(f"sqlite:///{clone.path / 'log.db'}").begin() as db:
+        db.execute(sa.text("alter table feedback rename to gone"))
     httpx.post(f"{base}/feedback", json={"prediction_id": said[0], "price": 5}, headers=key)
     with socket.create_connection(("127.0.0.1", port)) as raw:
         raw.sendall(b"nonsense\r\n\r\n")
@@ -114,32 +166,40 @@ def test_the_last_minute_and_every_line(clones, champion):
 @pytest.fixture(scope="module")
 def watched(clones, champion):
     "A project with a champion, and a log of a week in which something went wrong."
-    from carprice_lib.market import simulate
-    from carprice_lib.model import write_sums
-    from carprice_lib.predictions import Log
-    from carprice_lib.rounds import Watcher
-    from carprice_lib.week import fill_week
+    from carprice_lib.data.synthetic import simulate
+    from carprice_lib.model.price_model import write_checksums
+    from carprice_lib.monitoring.monitor import Monitor
+    from carprice_lib.monitoring.simulated_traffic import fill_week
+    from carprice_lib.serving.prediction_log import PredictionLog
+
     clone = clones(fill=False)
     clone.model = Path(shutil.copytree(champion, clone.path / "champion"))
     simulate(rows=800, seed=77, dirt=0)[0].to_parquet(clone.model / "predictions.parquet")
-    write_sums(clone.model, ["predictions.parquet"], "beside-checksums.json")
+    write_checksums(clone.model, ["predictions.parquet"], "beside-checksums.json")
     (clone.path / "params.yaml").write_text("dataset: demo\nseed: 7\n")
     clone.url = f"sqlite:///{clone.path / 'log.db'}"
-    with Log(clone.url) as log: fill_week(Watcher(log, clone.path / "data/log", clone.model), time.time(), 1500)
+    with PredictionLog(clone.url) as log:
+        fill_week(Monitor(log, clone.path / "data/log", clone.model), time.time(), 1500)
     return clone
+
 
 def test_monitor_in_a_terminal(watched):
     env = dict(CARPRICE_MODEL=watched.model, CARPRICE_LOG_URL=watched.url, PYTHONPATH=ROOT)
     said = watched.run("carprice monitor --days 2", **env)
     assert "drift of km for age" in said and "open" in said and "requests" in said
-    for name in ("round.json", "drift.html", "drift.json"): assert (watched.path / "build/monitor" / name).stat().st_size > 100
+    for name in ("round.json", "drift.html", "drift.json"):
+        assert (watched.path / "build/monitor" / name).stat().st_size > 100
     told = json.loads(watched.run("carprice monitor --days 2 --json --no-page 2>/dev/null", **env))
     assert {("drift", "km for age")} <= {(a["rule"], a["subject"]) for a in told["open"]} and not told["changed"]
     assert "open" in watched.refuses("carprice monitor --days 2 --strict --no-page", **env)
-    assert "There is no prediction" in watched.run("carprice monitor --since 2020-01-01 --no-page", **env | dict(CARPRICE_LOG_URL=f"sqlite:///{watched.path}/none.db"))
+    assert "There is no prediction" in watched.run(
+        "carprice monitor --since 2020-01-01 --no-page",
+        **env | dict(CARPRICE_LOG_URL=f"sqlite:///{watched.path}/none.db"),
+    )
     watched.refuses("carprice monitor --since soon", "such as 2026-11-20", **env)
     watched.refuses("carprice monitor", "make repro", **env | dict(CARPRICE_MODEL=None))
     watched.refuses("carprice monitor --serve", "needs CARPRICE_ADMIN_TOKEN", **env)
+
 
 def test_the_section_has_every_limit():
     from dataclasses import fields
@@ -147,37 +207,56 @@ def test_the_section_has_every_limit():
     import yaml
 
     from carprice_lib.cli import Monitor
-    from carprice_lib.monitor import Watch
-    from carprice_lib.rounds import Plan, plan_of
-    names = {f.name for f in (*fields(Plan), *fields(Watch))} - {"watch"}
+    from carprice_lib.monitoring.checks import Thresholds
+    from carprice_lib.monitoring.monitor import MonitorConfig, load_config
+
+    names = {f.name for f in (*fields(MonitorConfig), *fields(Thresholds))} - {"watch"}
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["monitor"]
     assert set(Monitor.model_fields) == names == set(section)
-    assert plan_of(Monitor().model_dump()) == plan_of(section) == Plan()
+    assert load_config(Monitor().model_dump()) == load_config(section) == MonitorConfig()
 
 @pytest.fixture(scope="module")
 def board(watched):
     "The dashboard, served."
-    if not CHROMIUM: pytest.skip("no Chromium is installed (Debian's package chromium)")
+    if not CHROMIUM:
+        pytest.skip("no Chromium is installed (Debian's package chromium)")
     port = free_port()
-    process = watched.start(f"exec carprice monitor --serve --port {port}", CARPRICE_MODEL=watched.model, CARPRICE_LOG_URL=watched.url,
-                            CARPRICE_ADMIN_TOKEN="s3cret-token", PYTHONPATH=ROOT)
+    process = watched.start(
+        f"exec carprice monitor --serve --port {port}",
+        CARPRICE_MODEL=watched.model,
+        CARPRICE_LOG_URL=watched.url,
+        CARPRICE_ADMIN_TOKEN="s3cret-token",
+        PYTHONPATH=ROOT,
+    )
     process.base = f"http://127.0.0.1:{port}"
     answers(f"{process.base}/health", 60, process)
     yield process
     end(process)
 
+
 def visit(play, board, width, scheme="light", path="/"):
     "A visit with the password, and what it asked of outside hosts."
-    chromium, outside = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS), []
-    context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, http_credentials=dict(username="me", password="s3cret-token"))
+    chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    outside = []
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=scheme,
+        http_credentials=dict(username="me", password="s3cret-token"),
+    )
     page = context.new_page()
-    page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((board.base, "data:", "blob:")) else None)
+    page.on(
+        "request", lambda r: outside.append(r.url) if not r.url.startswith((board.base, "data:", "blob:")) else None
+    )
     page.goto(board.base + path)
     return page, outside
 
+
 def test_the_dashboard(board):
     from playwright.sync_api import sync_playwright
-    assert [httpx.get(board.base + p).status_code for p in ("/", "/config", "/evidently", "/gradio_api/info")] == [401] * 4
+
+    assert [httpx.get(board.base + p).status_code for p in ("/", "/config", "/evidently", "/gradio_api/info")] == [
+        401
+    ] * 4
     with sync_playwright() as play:
         page, outside = visit(play, board, 1280)
         page.wait_for_selector("#model table", timeout=60_000)
@@ -186,7 +265,9 @@ def test_the_dashboard(board):
         assert "drifted" in page.locator("#drift svg").first.get_attribute("aria-label")
         assert "held out" in page.inner_text("#accuracy") and "3-0f3c21aa" in page.inner_text("#model")
         page.get_by_label("24 hours").click()
-        page.wait_for_function("() => !document.querySelector('#model').innerText.includes('3-0f3c21aa')", timeout=60_000)
+        page.wait_for_function(
+            "() => !document.querySelector('#model').innerText.includes('3-0f3c21aa')", timeout=60_000
+        )
         assert not outside
         phone, _ = visit(play, board, 390, "dark")
         phone.wait_for_selector("#model table", timeout=60_000)

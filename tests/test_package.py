@@ -16,27 +16,36 @@ def package(clones):
     clone.run("uv build --wheel --out-dir ../dist", HOME=os.environ["HOME"], seconds=300)
     return clone
 
+
 @pytest.fixture(scope="module")
 def wheel(package):
     [path] = (package.path.parent / "dist").glob("*.whl")
     return path
+
 
 @pytest.fixture(scope="module")
 def installed(package, wheel):
     "The `bin` of an environment that has the wheel and what it requires."
     venv = package.path.parent / "venv"
     package.run(f"uv venv --quiet --python {sys.executable} {venv}", HOME=os.environ["HOME"])
-    package.run(f"uv pip install --quiet --python {venv}/bin/python -c requirements.lock {wheel}", HOME=os.environ["HOME"], seconds=600)
+    package.run(
+        f"uv pip install --quiet --python {venv}/bin/python -c requirements.lock {wheel}",
+        HOME=os.environ["HOME"],
+        seconds=600,
+    )
     return venv / "bin"
 
 def test_the_wheel_holds_the_library_only(package, wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert {n for n in names if not n.split("/")[0].endswith(".dist-info")} == {
-        str(p.relative_to(package.path)) for p in (package.path / "carprice_lib").iterdir() if p.is_file()}
+        str(p.relative_to(package.path)) for p in (package.path / "carprice_lib").iterdir() if p.is_file()
+    }
     assert not [n for n in names if re.search(r"test_|\.ipynb|\.csv|\.parquet", n)]
+
 
 def test_the_wheel_says_what_it_is(wheel):
     from carprice_lib import __version__
+
     files = zipfile.ZipFile(wheel)
     [metadata] = [files.read(n).decode() for n in files.namelist() if n.endswith("METADATA")]
     assert f"Version: {__version__}\n" in metadata and "Requires-Python: >=3.11" in metadata
@@ -50,8 +59,10 @@ def run(package, installed, line, code, folder):
     assert (done.returncode == code or code is None and done.returncode) and "Traceback" not in said, said
     return said
 
+
 def test_version_and_help(package, installed, tmp_path):
     from carprice_lib import __version__
+
     assert run(package, installed, "carprice --version", 0, tmp_path) == f"carprice {__version__}\n"
     said = run(package, installed, "carprice --help", 0, tmp_path)
     assert all(command in said for command in ("stage", "datasets", "results"))
@@ -59,17 +70,29 @@ def test_version_and_help(package, installed, tmp_path):
     assert Path(said.strip()).is_relative_to(installed.parent)
 
 LISTINGS = "Make,Model,Registration year,Odometer (km),Fuel,Gearbox,Asking price (EUR),Colour\n" + "".join(
-    f"Toyota,Corolla,{2010 + k % 12},{10_000 + 4_000 * k},Petrol,Manual,{18_000 - 300 * k},red\n" for k in range(30))
+    f"Toyota,Corolla,{2010 + k % 12},{10_000 + 4_000 * k},Petrol,Manual,{18_000 - 300 * k},red\n" for k in range(30)
+)
+
 
 def test_a_file_is_checked(package, installed, tmp_path):
     (tmp_path / "some.csv").write_text(LISTINGS)
     said = run(package, installed, "carprice datasets check some.csv", 0, tmp_path)
     assert "30 rows" in said and "Colour" in said and "currency: EUR" in said
 
-@pytest.mark.parametrize("line, words", [
-    ("carprice stagee prepare", "Did you mean 'stage'"), ("carprice --versoin", "--version"), ("carprice datasets chek x", "check"),
-    ("carprice stage trian", "did you mean 'train'"), ("carprice stage prepare", "params.yaml"), ("carprice results", "no results yet"),
-    ("carprice datasets check nothing.csv", "nothing.csv"), ("carprice stage", "NAME")], ids=lambda x: x.replace(" ", "_"))
+@pytest.mark.parametrize(
+    "line, words",
+    [
+        ("carprice stagee prepare", "Did you mean 'stage'"),
+        ("carprice --versoin", "--version"),
+        ("carprice datasets chek x", "check"),
+        ("carprice stage trian", "did you mean 'train'"),
+        ("carprice stage prepare", "params.yaml"),
+        ("carprice results", "no results yet"),
+        ("carprice datasets check nothing.csv", "nothing.csv"),
+        ("carprice stage", "NAME"),
+    ],
+    ids=lambda x: x.replace(" ", "_"),
+)
 def test_errors_say_what_to_do(package, installed, tmp_path, line, words):
     said = " ".join(run(package, installed, line, None, tmp_path).split())
     assert words.casefold() in said.casefold(), said

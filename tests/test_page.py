@@ -9,33 +9,46 @@ import pytest
 from conftest import COROLLA, answers, end, free_port
 
 CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 @pytest.fixture(scope="module")
 def site(clones, champion):
     "The page, served."
-    if not CHROMIUM: pytest.skip("no Chromium is installed (Debian's package chromium)")
-    clone, port = clones(fill=False), free_port()
+    if not CHROMIUM:
+        pytest.skip("no Chromium is installed (Debian's package chromium)")
+    clone = clones(fill=False)
+    port = free_port()
     process = clone.start(f"exec carprice serve --port {port}", CARPRICE_MODEL=champion, CARPRICE_RATE=0)
     process.base = f"http://127.0.0.1:{port}"
     for _ in range(60):
-        if b"gradio" in answers(f"{process.base}/", 60, process).lower(): break
+        if b"gradio" in answers(f"{process.base}/", 60, process).lower():
+            break
         time.sleep(0.5)
     yield process
     end(process)
 
+
 @pytest.fixture(scope="module")
 def browser(site):
     from playwright.sync_api import sync_playwright
+
     with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
         chromium.close()
 
+
 @pytest.fixture
 def visit(site, browser):
     "A fresh visit; fails when the page asks any outside host."
-    page, outside = browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), []
+    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    outside = []
     page.on("request", lambda r: outside.append(r.url) if not r.url.startswith((site.base, "data:", "blob:")) else None)
     page.goto(site.base)
     page.wait_for_selector("#value", timeout=30_000)
@@ -54,15 +67,18 @@ def test_a_valuation_from_an_example(visit):
     before = visit.inner_text("#price")
     slider = visit.locator("#whatif_km input[type=range]")
     slider.focus()
-    for _ in range(5): slider.press("ArrowRight")
+    for _ in range(5):
+        slider.press("ArrowRight")
     visit.wait_for_selector("#then .worth")
     assert "€" in visit.inner_text("#then") and visit.inner_text("#price") == before
+
 
 def test_an_error_is_one_sentence(visit):
     visit.locator("#value").focus()
     visit.keyboard.press("Enter")
     alert = visit.wait_for_selector("[role=alert]", timeout=20_000)
     assert alert.inner_text() == "Please fill in: Make."
+
 
 def test_a_shared_link_in_french(site, visit):
     query = "&".join(f"{k}={v}" for k, v in COROLLA.items())
@@ -81,8 +97,10 @@ def test_a_file(visit, tmp_path):
     visit.wait_for_selector("#file a[download='cars.csv']")  # the name alone is one text only while it uploads
     visit.click("#price_file")
     visit.wait_for_selector("text=30 priced, 1 marked", timeout=20_000)
-    with visit.expect_download() as got: visit.locator("#priced a[download]").first.click()
+    with visit.expect_download() as got:
+        visit.locator("#priced a[download]").first.click()
     assert pd.read_csv(got.value.path())["error"].notna().sum() == 1
+
 
 def test_every_control_has_a_name(visit):
     unnamed = visit.evaluate("""() => [...document.querySelectorAll('input:not([type=file]), textarea, button')].filter(e => e.offsetParent

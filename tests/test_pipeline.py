@@ -12,8 +12,10 @@ STAGES = ["prepare", "eda", "tune", "train", "evaluate", "drift", "report"]
 def test_two_clones_give_the_same_bytes(pair):
     first, second = (c.hashes() for c in pair)
     assert first == second, sorted(f for f in first.keys() | second.keys() if first.get(f) != second.get(f))
-    for stage in STAGES: assert {f"reports/notebooks/{stage}.ipynb", f"reports/notebooks/{stage}.html"} <= set(first)
+    for stage in STAGES:
+        assert {f"reports/notebooks/{stage}.ipynb", f"reports/notebooks/{stage}.html"} <= set(first)
     assert {"reports/index.html", "reports/metrics.json", "data/prepared/train.parquet", "dvc.lock"} <= set(first)
+
 
 def test_no_output_names_its_folder(pair):
     for clone in pair:
@@ -28,6 +30,7 @@ def test_a_second_run_does_nothing(finished):
     assert "cell" not in said and "Running stage" not in said and "reports/index.html" in said
     assert time.monotonic() - between < 2 * (between - begin) + 3
 
+
 def test_git_sees_the_results_only(pair):
     changed = {line[3:] for line in pair[0].run("git status --porcelain --untracked-files=all").splitlines()}
     assert {f for f in changed if not f.startswith("reports/plots/")} <= {"dvc.lock", "reports/metrics.json"}
@@ -39,10 +42,18 @@ def test_prose_reruns_no_stage(finished, reference):
     path.write_text(json.dumps(book))
     said = finished.run("dvc repro")
     assert "'code'" in said and "cell" not in said
-    assert {f: h for f, h in finished.hashes().items() if f != "dvc.lock"} == {f: h for f, h in reference.items() if f != "dvc.lock"}
+    assert {f: h for f, h in finished.hashes().items() if f != "dvc.lock"} == {
+        f: h for f, h in reference.items() if f != "dvc.lock"
+    }
 
-METRICS = {"rows": "in quarantined duplicates train test", "test": "r2 rmse mae mape mdape r2_log", "leaky": "r2",
-           "interval": "nominal coverage relative_width", "truth": "error_over_best"}
+METRICS = {
+    "rows": "in quarantined duplicates train test",
+    "test": "r2 rmse mae mape mdape r2_log",
+    "leaky": "r2",
+    "interval": "nominal coverage relative_width",
+    "truth": "error_over_best",
+}
+
 
 def test_metrics(pair):
     metrics = pair[0].read("reports/metrics.json")
@@ -58,10 +69,15 @@ def test_metrics(pair):
 def test_the_card_shows_every_weight(pair):
     "Each model that has a weight is named, and what is shown adds up to 100 %."
     weights = pair[0].read("data/model/train.json")["weights"]
-    [line] = [line for line in (pair[0].path / "reports/model_card.md").read_text().splitlines() if line.startswith("| Made of")]
+    [line] = [
+        line
+        for line in (pair[0].path / "reports/model_card.md").read_text().splitlines()
+        if line.startswith("| Made of")
+    ]
     shown = [int(n) for n in re.findall(r"\((\d+)\s?%\)", line)]
     assert "kernel" in line and len(shown) == len(weights) == 4 and sum(shown) == 100
     assert all(abs(n - 100 * w) <= 1 for n, w in zip(shown, weights.values()))
+
 
 def test_metrics_params_and_dag(finished):
     assert "error_over_best" in finished.run("dvc metrics show")
@@ -76,10 +92,12 @@ def test_metrics_params_and_dag(finished):
     (finished.path / "reports/metrics.json").write_text(json.dumps(metrics))
     assert "test.mape" in finished.run("dvc metrics diff")
 
+
 def test_plots(finished):
     finished.run("dvc plots show")
     page = (finished.path / "dvc_plots/index.html").read_text()
-    for title in ("Asked and estimated price", "Coverage of the range", "Error by age"): assert title in page
+    for title in ("Asked and estimated price", "Coverage of the range", "Error by age"):
+        assert title in page
     assert "dvc_plots" not in finished.run("git status --porcelain")
 
 def test_an_experiment(finished):
@@ -93,9 +111,11 @@ def test_an_experiment(finished):
 def runs(pair):
     "All logged runs of a small clone, and the client."
     from mlflow import MlflowClient
+
     client = MlflowClient(f"sqlite:///{pair[0].path / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("carprice-demo")
     return client, client.search_runs([experiment.experiment_id], max_results=1000)
+
 
 def test_one_run_per_stage(pair, runs):
     top = [r for r in runs[1] if "mlflow.parentRunId" not in r.data.tags]
@@ -109,13 +129,16 @@ def test_one_run_per_stage(pair, runs):
     [scores] = [r.data.metrics for r in top if r.data.tags["stage"] == "evaluate"]
     assert scores["test.mape"] == pytest.approx(pair[0].read("reports/metrics.json")["test"]["mape"])
 
+
 def test_trials_are_nested(runs):
     [tune] = [r for r in runs[1] if r.data.tags["stage"] == "tune" and "mlflow.parentRunId" not in r.data.tags]
     trials = [r for r in runs[1] if r.data.tags.get("mlflow.parentRunId") == tune.info.run_id]
     assert len(trials) == 2 and all("value" in r.data.metrics and r.data.params for r in trials)
 
+
 def test_the_registered_model(pair, runs):
     from mlflow.models import Model
+
     version = runs[0].get_model_version_by_alias("carprice-demo", "champion")
     folders = [p.parent for p in (pair[0].path / "mlruns").rglob("MLmodel")]
     model = Model.load(str(folders[0]))
@@ -123,27 +146,39 @@ def test_the_registered_model(pair, runs):
     assert {"brand", "year"} <= set(model.signature.inputs.input_names()) and model.saved_input_example_info
     assert all("==" in line for line in (folders[0] / "requirements.txt").read_text().split())
     files = [p for p in (pair[0].path / "mlruns").rglob("*") if p.is_file()]
-    assert not [p.name for p in files if p.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle") or p.read_bytes()[:1] == b"\x80"]
+    assert not [
+        p.name
+        for p in files
+        if p.suffix in (".pkl", ".pickle", ".joblib", ".cloudpickle") or p.read_bytes()[:1] == b"\x80"
+    ]
 
 def test_a_dead_server_is_named(finished):
-    said = finished.refuses("carprice stage train", "http://127.0.0.1:9", "does not answer", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    said = finished.refuses(
+        "carprice stage train", "http://127.0.0.1:9", "does not answer", MLFLOW_TRACKING_URI="http://127.0.0.1:9"
+    )
     assert "cell" not in said and len(said.strip().splitlines()) == 1
+
 
 def test_a_real_server_takes_the_runs(finished, reference):
     from mlflow import MlflowClient
+
     address = f"http://127.0.0.1:{free_port()}"
     store = finished.path.parent / "server"
     store.mkdir()
-    server = finished.start(f"mlflow server --host 127.0.0.1 --port {address.split(':')[2]} --backend-store-uri sqlite:///{store}/runs.db "
-                            f"--artifacts-destination {store}/artifacts --workers 1")
+    server = finished.start(
+        f"mlflow server --host 127.0.0.1 --port {address.split(':')[2]} --backend-store-uri sqlite:///{store}/runs.db "
+        f"--artifacts-destination {store}/artifacts --workers 1"
+    )
     answers(f"{address}/health", 120, server)
     try:
-        for stage in ("train", "evaluate"): finished.run(f"carprice stage {stage}", MLFLOW_TRACKING_URI=address)
+        for stage in ("train", "evaluate"):
+            finished.run(f"carprice stage {stage}", MLFLOW_TRACKING_URI=address)
         client = MlflowClient(address)
         assert int(client.get_model_version_by_alias("carprice-demo", "champion").version) == 1
         experiment = client.get_experiment_by_name("carprice-demo").experiment_id
         assert {r.data.tags["stage"] for r in client.search_runs([experiment])} == {"train", "evaluate"}
-    finally: end(server, 15)
+    finally:
+        end(server, 15)
     assert finished.hashes() == reference
 
 WRONG = {  # what stands in params.yaml, what is written instead, what the message says
@@ -152,7 +187,10 @@ WRONG = {  # what stands in params.yaml, what is written instead, what the messa
     "range": (r"^  level: [\d.]+", "  level: 1.5", ["train.level", "1.5", "at most 0.99"]),
     "text for a number": (r"^seed: 7", "seed: 1e-3", ["seed", "whole number"]),
     "section": (r"^drift:", "drifft:", ["drifft", "did you mean 'drift'"]),
-    "YAML": (r"^seed: 7", "seed: [7", ["YAML"]), "nothing": (r"^seed: 7.*", "", ["seed", "missing"])}
+    "YAML": (r"^seed: 7", "seed: [7", ["YAML"]),
+    "nothing": (r"^seed: 7.*", "", ["seed", "missing"]),
+}
+
 
 @pytest.mark.parametrize("fault", WRONG)
 def test_wrong_parameters(finished, reference, fault):
@@ -162,6 +200,7 @@ def test_wrong_parameters(finished, reference, fault):
     said = ask("carprice stage tune", *words)
     assert "cell" not in said and len(said.strip().splitlines()) <= 2
     assert finished.hashes() == reference
+
 
 def test_wrong_parameters_through_dvc(finished, reference):
     finished.edit("params.yaml", r"^  listings: \d+", "  listings: 0")

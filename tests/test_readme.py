@@ -16,27 +16,35 @@ SERVERS = ("make lab", "make mlflow", "make serve")
 def commands(text: str) -> list[str]:
     "All commands of a page in their order, each once."
     found = []
-    for block, span in re.findall(r"```sh\n(.*?)```|`((?:make|dvc|carprice|nbdev_\w+|git|pip) [^`\n<…]+)`", text.split("## What is where")[0], re.S):
+    for block, span in re.findall(
+        r"```sh\n(.*?)```|`((?:make|dvc|carprice|nbdev_\w+|git|pip) [^`\n<…]+)`",
+        text.split("## What is where")[0],
+        re.S,
+    ):
         lines = block.replace("\\\n", " ").splitlines() if block else [span]
         found += [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
     return [c for c in dict.fromkeys(found) if not c.startswith(HOURS)]
 
 MIRROR = Path(os.environ.get("CARPRICE_DATA_MIRROR") or ROOT.parent / "shared/data")
 
+
 def first_rows(clone, rows=1200):
     "A mirror with so many rows of each public set, the head of each of its files, and a catalogue with the checksums of these heads."
-    mirror, shelf = clone.path.parent / "mirror", clone.path / "data/catalogue.yaml"
+    mirror = clone.path.parent / "mirror"
+    shelf = clone.path / "data/catalogue.yaml"
     text = shelf.read_text()
     for source in yaml.safe_load(text).values():
         for file in source.get("files", []):
             found = MIRROR / source.get("folder", "") / file["name"]
-            if not found.is_file(): return None
-            head = b"\n".join(found.read_bytes().split(b"\n")[:rows // len(source["files"])]) + b"\n"
+            if not found.is_file():
+                return None
+            head = b"\n".join(found.read_bytes().split(b"\n")[: rows // len(source["files"])]) + b"\n"
             (mirror / source.get("folder", "")).mkdir(parents=True, exist_ok=True)
             (mirror / source.get("folder", "") / file["name"]).write_bytes(head)
             text = text.replace(file["sha256"], hashlib.sha256(head).hexdigest())
     shelf.write_text(text)
     return mirror
+
 
 @pytest.fixture(scope="module")
 def newcomer(clones):
@@ -52,26 +60,36 @@ def visit(clone, command):
     server = clone.start(command, LAB="--no-browser --allow-root", BROWSER="true")
     try:
         for _ in range(600):
-            if found := re.search(r"http://(127\.0\.0\.1|localhost):\d+[^\s\"]*", server.said()): break
-            try: server.wait(0.2)
-            except Exception: continue
+            if found := re.search(r"http://(127\.0\.0\.1|localhost):\d+[^\s\"]*", server.said()):
+                break
+            try:
+                server.wait(0.2)
+            except Exception:
+                continue
             pytest.fail(server.said()[-3000:])
         assert b"<html" in answers(found[0].rstrip(")"), 90, server).lower()
-    finally: end(server, 15)
+    finally:
+        end(server, 15)
+
 
 def follow(clone, command):
     "Run one command as a reader would."
     for file in re.findall(r"data/raw/\w+\.csv", command):
-        if not (clone.path / file).exists(): dealer_table().to_csv(clone.path / file, index=False)
-    if command.startswith(SERVERS): return visit(clone, command)
+        if not (clone.path / file).exists():
+            dealer_table().to_csv(clone.path / file, index=False)
+    if command.startswith(SERVERS):
+        return visit(clone, command)
     said = clone.run(command, seconds=900, CARPRICE_DATA_MIRROR=clone.mirror)
     assert "Traceback" not in said, said
 
 COMMANDS = commands((ROOT / "README.md").read_text())
 PUBLIC = re.compile(r"\b(cardekho|cardekho_v3|uk)\b")
 
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(newcomer, command):
     if PUBLIC.search(command) and not newcomer.mirror:
-        pytest.skip(f"the public sets are not in {MIRROR}: set CARPRICE_DATA_MIRROR to a folder that has them (data/catalogue.yaml)")
+        pytest.skip(
+            f"the public sets are not in {MIRROR}: set CARPRICE_DATA_MIRROR to a folder that has them (data/catalogue.yaml)"
+        )
     follow(newcomer, command)

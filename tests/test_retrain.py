@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import COROLLA, answers, end, free_port
 
-from carprice_lib.market import simulate
+from carprice_lib.data.synthetic import simulate
 
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
 ROUNDS = 20 if SOAK else 2
@@ -25,15 +25,22 @@ def moved(n, level, seed):
     cars = simulate(rows=40 * n, seed=seed, dirt=0)[0]
     late = cars[cars["listed_on"] > cars["listed_on"].max() - pd.Timedelta(days=60)].head(n)
     assert len(late) == n
-    return late.assign(listed_on=late["listed_on"] + pd.Timedelta(days=61), price=(late["price"] * level).round(-1)).reset_index(drop=True)
+    return late.assign(
+        listed_on=late["listed_on"] + pd.Timedelta(days=61), price=(late["price"] * level).round(-1)
+    ).reset_index(drop=True)
+
 
 def sell(address, cars):
     "Ask for the price of each car, and tell what it was sold for."
     with httpx.Client(base_url=address, timeout=30) as client:
         for car in cars.astype({"listed_on": "str"}).to_dict("records"):
-            price, listing = car.pop("price"), {k: v for k, v in car.items() if not pd.isna(v)}
+            price = car.pop("price")
+            listing = {k: v for k, v in car.items() if not pd.isna(v)}
             said = client.post("/predict", json=listing).raise_for_status().json()
-            client.post("/feedback", json=dict(prediction_id=said["prediction_id"], price=price, sold_on=listing["listed_on"])).raise_for_status()
+            client.post(
+                "/feedback", json=dict(prediction_id=said["prediction_id"], price=price, sold_on=listing["listed_on"])
+            ).raise_for_status()
+
 
 def serve(clone):
     "Start the service of a clone; returns its address and process."
@@ -42,6 +49,7 @@ def serve(clone):
     answers(f"{address}/ready", 60, process)
     return address, process
 
+
 def alerts(clone):
     "Open alerts about prices, by rule, after a round of watching."
     said = json.loads(clone.run("carprice monitor --json --no-page").splitlines()[-1])
@@ -49,30 +57,40 @@ def alerts(clone):
 
 class Asking:
     "Asks for prices and reasons all the time, while a block runs."
-    def __init__(self, address): self.address, self.said, self.over = address, [], threading.Event()
+
+    def __init__(self, address):
+        self.address, self.said, self.over = address, [], threading.Event()
 
     def ask(self, path):
         with httpx.Client(base_url=self.address, timeout=30) as client:
             while not self.over.wait(0.05):
-                try: answer = client.post(path, json=COROLLA); self.said.append((answer.status_code, answer.json().get("model")))
-                except httpx.HTTPError as e: self.said.append((repr(e), None))
+                try:
+                    answer = client.post(path, json=COROLLA)
+                    self.said.append((answer.status_code, answer.json().get("model")))
+                except httpx.HTTPError as e:
+                    self.said.append((repr(e), None))
 
     def __enter__(self):
         self.threads = [threading.Thread(target=self.ask, args=(path,)) for path in ("/predict", "/explain")]
-        for t in self.threads: t.start()
+        for t in self.threads:
+            t.start()
         return self
 
     def __exit__(self, *_):
         self.over.set()
-        for t in self.threads: t.join(60)
+        for t in self.threads:
+            t.join(60)
 
-    def failed(self): return [status for status, _ in self.said if status != 200]
+    def failed(self):
+        return [status for status, _ in self.said if status != 200]
+
 
 def follows(address, before, seconds=60):
     "Wait until the service has another model; returns its version."
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if (now := httpx.get(f"{address}/model", timeout=30).json()["version"]) != before: return now
+        if (now := httpx.get(f"{address}/model", timeout=30).json()["version"]) != before:
+            return now
         time.sleep(0.2)
     pytest.fail(f"the service still has {before} after {seconds} s")
 
@@ -82,6 +100,7 @@ def copy(clone, clones):
     shutil.rmtree(made.path)
     shutil.copytree(clone.path, made.path, symlinks=True)
     return made
+
 
 @pytest.fixture(scope="module")
 def drifted(pair, clones):
@@ -94,14 +113,20 @@ def drifted(pair, clones):
     moved(40, 1.1, 6).to_csv(clone.path / "june.csv", index=False)
     return clone
 
+
 @pytest.fixture(scope="module")
 def beside(drifted, clones):
     "What kills and bad listings lead to, by name."
     pool = ThreadPoolExecutor(1)
-    begun = {f"{how} {k}": pool.submit(killed, copy(drifted, clones), how) for k in range(ROUNDS // 2) for how in ("group", "alone")}
+    begun = {
+        f"{how} {k}": pool.submit(killed, copy(drifted, clones), how)
+        for k in range(ROUNDS // 2)
+        for how in ("group", "alone")
+    }
     begun["spoilt"] = pool.submit(spoilt, copy(drifted, clones))
     yield begun
     pool.shutdown(cancel_futures=True)
+
 
 @pytest.fixture(scope="module")
 def retrained(drifted, beside, clones):
@@ -117,32 +142,45 @@ def retrained(drifted, beside, clones):
 
 def kept(clone):
     "All that a retraining leaves behind: hashes of results, names of the files of new listings."
-    return {f: h for f, h in clone.hashes().items() if f != "dvc.lock"}, sorted(p.name for p in (clone.path / "data/raw/new/demo").iterdir())
+    return {f: h for f, h in clone.hashes().items() if f != "dvc.lock"}, sorted(
+        p.name for p in (clone.path / "data/raw/new/demo").iterdir()
+    )
+
 
 MOMENTS = {"group": "june.csv: 40 rows", "alone": "evaluate: cell"}  # while listings are kept, while the gate decides
+
 
 def killed(clone, how):
     "Begin a retraining, kill it at a moment that has a name, or in `make soak` somewhere, begin it again; returns what was said and what is left."
     run = clone.start("exec carprice retrain june.csv", SHELL=None)  # a service has no SHELL: DVC takes sh, which waits
-    moment, until = random.uniform(0.5, 90) if SOAK else MOMENTS[how], time.monotonic() + 300
+    moment = random.uniform(0.5, 90) if SOAK else MOMENTS[how]
+    until = time.monotonic() + 300
     if SOAK:
-        try: run.wait(moment)
-        except subprocess.TimeoutExpired: pass
+        try:
+            run.wait(moment)
+        except subprocess.TimeoutExpired:
+            pass
     while not SOAK and moment not in run.said():
         assert run.poll() is None and time.monotonic() < until, run.said()[-3000:]
         time.sleep(0.05)
     family = psutil.Process(run.pid).children(recursive=True) if run.poll() is None else []
-    if run.poll() is None: os.killpg(run.pid, 9) if how == "group" else run.kill()
+    if run.poll() is None:
+        os.killpg(run.pid, 9) if how == "group" else run.kill()
     run.wait(30)
     alive = [p for p in psutil.wait_procs(family, timeout=15)[1] if p.status() != psutil.STATUS_ZOMBIE]
-    for p in alive: p.kill()
+    for p in alive:
+        p.kill()
     assert not alive, (how, moment, alive)
     return moment, clone.run("carprice retrain june.csv", seconds=900), kept(clone)
 
+
 def spoilt(clone):
     "Retrain on listings whose prices have slipped by some rows; returns what was said and the champion before and after."
-    cars, champion = moved(400, 1.1, 8), [(clone.path / "data/champion/demo/promoted.json").read_bytes()]
-    cars.assign(price=cars["price"].sample(frac=1, random_state=0).to_numpy()).to_csv(clone.path / "slipped.csv", index=False)
+    cars = moved(400, 1.1, 8)
+    champion = [(clone.path / "data/champion/demo/promoted.json").read_bytes()]
+    cars.assign(price=cars["price"].sample(frac=1, random_state=0).to_numpy()).to_csv(
+        clone.path / "slipped.csv", index=False
+    )
     said = clone.run("carprice retrain slipped.csv", seconds=900)
     return said, [*champion, (clone.path / "data/champion/demo/promoted.json").read_bytes()]
 
@@ -160,7 +198,10 @@ def test_the_circle(drifted, retrained):
         assert "version 1 is champion again" in retrained.run("carprice rollback")
         assert follows(retrained.address, retrained.version) == drifted.version
     assert (retrained.path / "data/champion/demo/predictions.parquet").is_file()
-    assert not asked.failed() and list(dict.fromkeys(model for _, model in asked.said)) == [retrained.version, drifted.version]
+    assert not asked.failed() and list(dict.fromkeys(model for _, model in asked.said)) == [
+        retrained.version,
+        drifted.version,
+    ]
 
 @pytest.mark.parametrize("name", [f"{how} {k}" for k in range(ROUNDS // 2) for how in ("group", "alone")])
 def test_a_killed_retraining_is_taken_up(retrained, beside, name):
@@ -175,14 +216,17 @@ def test_slipped_prices_make_no_champion(beside):
     assert "version 1 is still champion. The new listings are strange" in said, said[-2000:]
     assert before == after
 
+
 def test_two_at_once(drifted, clones):
     clone = copy(drifted, clones)
     first = clone.start("exec carprice retrain june.csv")
     until = time.monotonic() + 90
-    while "june.csv: 40 rows" not in first.said() and time.monotonic() < until: time.sleep(0.1)
+    while "june.csv: 40 rows" not in first.said() and time.monotonic() < until:
+        time.sleep(0.1)
     said = clone.refuses("carprice retrain june.csv", "Another retraining of this project is running")
     assert len(said.strip().splitlines()) == 1 and first.poll() is None
     end(first)
+
 
 def test_bad_files_are_told_before_anything_is_kept(drifted):
     (drifted.path / "torn.csv").write_text("brand,model\nToyota,Corolla\n")

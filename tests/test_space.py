@@ -11,25 +11,48 @@ from conftest import COROLLA, answers, end, free_port
 ROOT = Path(__file__).resolve().parent.parent
 
 def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
-    clone, port, out = clones(fill=False), free_port(), tmp_path / "space"
-    clone.run(f"cd {ROOT} && python -c 'from pathlib import Path; from carprice_lib.space import fill_space; fill_space(Path(), Path(\"{out}\"))'",
-              CARPRICE_MODEL=champion, PYTHONPATH=ROOT)
+    clone = clones(fill=False)
+    port = free_port()
+    out = tmp_path / "space"
+    clone.run(
+        f"cd {ROOT} && python -c 'from pathlib import Path; from carprice_lib.apps.space import fill_space; fill_space(Path(), Path(\"{out}\"))'",
+        CARPRICE_MODEL=champion,
+        PYTHONPATH=ROOT,
+    )
     head = (out / "README.md").read_text().split("---")[1]
     assert {"sdk: gradio", "app_file: app.py"} <= set(head.split("\n")) and re.search(r'sdk_version: "\d+\.\d+', head)
-    assert (out / "requirements.txt").read_text() == (ROOT / "deploy/requirements.txt").read_text()  # which `slim` has installed
+    assert (out / "requirements.txt").read_text() == (
+        ROOT / "deploy/requirements.txt"
+    ).read_text()  # which `slim` has installed
     size = sum(f.stat().st_size for f in slim.rglob("*") if f.is_file() and f.suffix != ".pyc") / 1e6
     begun = time.monotonic()
-    process = clone.start(f"cd {out} && exec {slim}/bin/python app.py", GRADIO_SERVER_NAME="127.0.0.1", GRADIO_SERVER_PORT=port, PYTHONPATH=None,
-                          CARPRICE_LOG_URL=f"sqlite:///{tmp_path}/log.db")
+    process = clone.start(
+        f"cd {out} && exec {slim}/bin/python app.py",
+        GRADIO_SERVER_NAME="127.0.0.1",
+        GRADIO_SERVER_PORT=port,
+        PYTHONPATH=None,
+        CARPRICE_LOG_URL=f"sqlite:///{tmp_path}/log.db",
+    )
     answers(f"http://127.0.0.1:{port}/ready", 60, process)
     ready = time.monotonic() - begun
     said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
     assert 0 < said["low"] < said["price"] < said["high"]
     until = time.monotonic() + 60
-    while "gradio" not in httpx.get(f"http://127.0.0.1:{port}/").text.lower() and time.monotonic() < until: time.sleep(0.25)
+    while "gradio" not in httpx.get(f"http://127.0.0.1:{port}/").text.lower() and time.monotonic() < until:
+        time.sleep(0.25)
     assert "gradio" in httpx.get(f"http://127.0.0.1:{port}/").text.lower(), process.said()
     print(f"installed {size:.0f} MB, ready in {ready:.1f} s, page in {time.monotonic() - begun:.1f} s")
     end(process)
-    kept = subprocess.run([slim / "bin/python", "-c", "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("
-                           "'select count(*) from predictions').fetchone()[0])", tmp_path / "log.db"], capture_output=True, text=True, check=True)
+    kept = subprocess.run(
+        [
+            slim / "bin/python",
+            "-c",
+            "import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute("
+            "'select count(*) from predictions').fetchone()[0])",
+            tmp_path / "log.db",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert kept.stdout.strip() == "1"
