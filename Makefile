@@ -73,7 +73,7 @@ $(FLOW): settings.ini $(READY)
 
 flow: $(FLOW)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200
 	@export $(PREFECT) PYTHONPATH=$(CURDIR); build/prefect/bin/prefect server start --host 127.0.0.1 --port 4200 & server=$$!; \
-	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.flow
+	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter
@@ -96,20 +96,21 @@ mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
 
 export: $(READY)  ## write library, tests and README from the notebooks, and clean the notebooks
 	@nbdev_export
-	@python -m carprice_lib.publish
+	@python -m carprice_lib._dev.publish
 	@nbdev_clean
 
 check: $(READY)  ## notebooks clean, library, tests and README in step with them, lint, format, types, workflows
-	@python -m carprice_lib.publish --check
+	@python -m carprice_lib._dev.publish --check
 	@ruff check
 	@ruff format --check --quiet
 	@mypy
+	@lint-imports --no-logo
 	@actionlint
 	@pre-commit validate-config
 
 coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least)
 	@coverage erase
-	@for notebook in nbs/*.ipynb; do coverage run -m carprice_lib.proof $$notebook || exit 1; done
+	@for notebook in $$(find nbs -name "[0-9]*.ipynb" | sort); do coverage run -m carprice_lib._dev.proof $$notebook || exit 1; done
 	@coverage combine --quiet
 	@coverage report
 
@@ -122,17 +123,17 @@ lacks = { test -z "$$$(1)" && echo "$(1) is not set: $(2)"; }
 
 compare: $(READY)  ## metrics, parameters and plots of this folder beside those of BASE (origin/main)
 	@mkdir -p build
-	@set -o pipefail; python -m carprice_lib.results compare $(BASE) | tee build/compare.md
+	@set -o pipefail; python -m carprice_lib._dev.results compare $(BASE) | tee build/compare.md
 
 comment: compare  ## put what `compare` says into the pull request PR (GH_TOKEN)
 	@$(call lacks,GH_TOKEN,no comment is written) || gh pr comment "$$PR" --body-file build/compare.md --edit-last --create-if-none
 
 propose: $(READY)  ## put new results on the branch `retrained`, and open a pull request (GH_TOKEN)
-	@python -m carprice_lib.results renew
-	@python -m carprice_lib.publish
+	@python -m carprice_lib._dev.results renew
+	@python -m carprice_lib._dev.publish
 	@if git diff --quiet; then echo "The results are those in git: nothing to propose"; else \
 	  git switch --quiet --force-create retrained && git commit --quiet --all --message "Retrained: new dvc.lock and metrics" && \
-	  python -m carprice_lib.results compare HEAD~1 > build/compare.md && git push --quiet --force origin retrained && \
+	  python -m carprice_lib._dev.results compare HEAD~1 > build/compare.md && git push --quiet --force origin retrained && \
 	  { $(call lacks,GH_TOKEN,open a pull request of the branch retrained yourself) || gh pr edit retrained --body-file build/compare.md || \
 	    gh pr create --head retrained --title "Retrained" --body-file build/compare.md; }; fi
 

@@ -1,1 +1,49 @@
+"A used-car valuation lab: `from carprice_lib import PriceModel, prepare, ...`; each name is in one wing only, and loaded when it is asked for."
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .data.catalog import prepare
+    from .data.synthetic import simulate
+    from .errors import CarpriceError
+    from .evaluation.metrics import interval_metrics, price_metrics
+    from .model.explain import depreciation
+    from .model.price_model import PriceModel, Valuation
+    from .serving.service import Service
+
 __version__ = "0.1.0"
+
+_PLACES = {
+    "CarpriceError": "errors",
+    "PriceModel": "model.price_model",
+    "Service": "serving.service",
+    "Valuation": "model.price_model",
+    "depreciation": "model.explain",
+    "interval_metrics": "evaluation.metrics",
+    "prepare": "data.catalog",
+    "price_metrics": "evaluation.metrics",
+    "simulate": "data.synthetic",
+}
+__all__ = [
+    "CarpriceError",
+    "PriceModel",
+    "Service",
+    "Valuation",
+    "depreciation",
+    "interval_metrics",
+    "prepare",
+    "price_metrics",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    "Load what is asked for: no command waits for what it does not use."
+    if name not in _PLACES:
+        raise AttributeError(f"module 'carprice_lib' has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -172,7 +172,7 @@ class Clone:
 
 def dealer_table(rows=1500):
     "Listings as a dealer's export would name them, with three prices spoilt."
-    from carprice_lib.market import simulate
+    from carprice_lib.data.synthetic import simulate
     names = {"brand": "Make", "model": "Model", "variant": "Trim", "year": "Model year", "km_driven": "Odometer (km)", "fuel": "Fuel type",
              "transmission": "Gearbox", "owner": "Owner", "listed_on": "Listing date", "price": "Asking price (EUR)"}
     table = simulate(rows=rows, seed=11)[0][list(names)].rename(columns=names).assign(Colour="red").head(rows)
@@ -205,9 +205,9 @@ COROLLA = {"brand": "Toyota", "model": "Corolla", "year": 2018, "km_driven": 450
 @pytest.fixture(scope="session")
 def champion(tmp_path_factory):
     "Folder of a small model of the demo market, with its reasons."
-    from carprice_lib.explain import Reasons
-    from carprice_lib.market import simulate
-    from carprice_lib.model import PriceModel
+    from carprice_lib.model.explain import Reasons
+    from carprice_lib.data.synthetic import simulate
+    from carprice_lib.model.price_model import PriceModel
     cars = simulate(rows=2000, seed=1, dirt=0)[0]
     model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
     folder = model.save(tmp_path_factory.mktemp("champion"))

@@ -45,11 +45,11 @@ def test_the_example_is_priced_and_kept(server):
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")
-    clone.refuses(f"uvicorn carprice_lib.app:app --port {free_port()}", "make repro")
+    clone.refuses(f"uvicorn carprice_lib.apps.server:app --port {free_port()}", "make repro")
     clone.refuses("carprice predict --brand Toyota", "make repro")
 
 def test_serving_imports_no_laboratory(clones):
-    said = clones(fill=False).run("python -c 'import sys, carprice_lib.api, carprice_lib.app, carprice_lib.page; "
+    said = clones(fill=False).run("python -c 'import sys, carprice_lib.serving.api, carprice_lib.apps.server, carprice_lib.apps.page; "
                                   "print(*{\"optuna\", \"evidently\", \"papermill\", \"dvc\", \"mlflow\"} & set(sys.modules))'", PYTHONPATH=ROOT)
     assert not said.strip()
 
@@ -183,8 +183,8 @@ def test_kill_loses_no_answer(clones, champion, capsys):
     assert set(ids) <= set(kept), f"{len(set(ids) - set(kept))} of {len(ids)} answers are not in the log"
 
 def test_the_log_in_postgresql(postgres, champion, tmp_path, monkeypatch):
-    from carprice_lib.predictions import Log, history, log_url, realised
-    from carprice_lib.service import Service, record
+    from carprice_lib.serving.prediction_log import Log, history, log_url, realised
+    from carprice_lib.serving.service import Service, record
     monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
     service = Service(champion)
     with Log(log_url()) as log:

@@ -77,15 +77,15 @@ def test_types_reach_what_is_patched(tmp_path):
 def test_a_commit_is_checked(clone):
     assert "git merges notebooks" in clone.run("make hooks")
     assert "nbdev_merge" in clone.run("git config merge.nbdev-merge.driver")
-    file = "nbs/00_listing.ipynb"
+    file = "nbs/data/00_schema.ipynb"
     book = clone.read(file)
     next(c for c in book["cells"] if c["cell_type"] == "code")["execution_count"] = 7
     (clone.path / file).write_text(json.dumps(book, indent=1, ensure_ascii=False) + "\n")
     said = clone.run("git commit -qam traces", code=1)
     assert "notebooks are clean" in said and clone.run("git diff --stat HEAD") == ""
-    (clone.path / "carprice_lib/listing.py").open("a").write("\nx = 1\n")
+    (clone.path / "carprice_lib/data/schema.py").open("a").write("\nx = 1\n")
     said = clone.run("git commit -qam apart", code=1)
-    assert "Out of step with the notebooks: carprice_lib/listing.py" in said
+    assert "Out of step with the notebooks: carprice_lib/data/schema.py" in said
     clone.run("git checkout -q . && git commit -q --allow-empty -m fine")
 
 LACKS = {"push": "REGISTRY_TOKEN", "hub": "HF_TOKEN", "render": "RENDER_HOOK"}

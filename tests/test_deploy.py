@@ -294,7 +294,7 @@ def test_the_laboratory_is_what_the_lock_says():
     assert set(re.findall(r"^ [-+~] ([\w.-]+)", said, flags=re.M)) <= {"carprice"}, said
 
 def test_render_serves_the_image_of_the_api(api, postgres, monkeypatch):
-    from carprice_lib.predictions import log_url
+    from carprice_lib.serving.prediction_log import log_url
     blueprint = yaml.safe_load((DEPLOY / "render.yaml").read_text())
     [service], [database] = blueprint["services"], blueprint["databases"]
     assert (ROOT / service["dockerContext"]).samefile(ROOT) and (ROOT / service["dockerfilePath"]).samefile(DEPLOY / "Dockerfile.api")

@@ -25,11 +25,11 @@ def bin_(clones):
     return install(clones(fill=False))
 
 def test_nothing_of_prefect_is_here_without_it():
-    code = "import sys, carprice_lib.cli, carprice_lib.flow, carprice_lib.retrain; print([m for m in sys.modules if m.startswith('prefect')])"
+    code = "import sys, carprice_lib.cli, carprice_lib.orchestration.prefect_flow, carprice_lib.orchestration.retraining; print([m for m in sys.modules if m.startswith('prefect')])"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 def test_the_flow_needs_its_server(finished, bin_):
-    soon = "import carprice_lib.flow as flow; flow.wait_for.__defaults__ = (1.0,); flow.main()"
+    soon = "import carprice_lib.orchestration.prefect_flow as flow; flow.wait_for.__defaults__ = (1.0,); flow.main()"
     finished.refuses(f"{bin_}/python -c '{soon}'", "carprice: Prefect", "does not answer", "prefect server start", PREFECT_API_URL="http://127.0.0.1:9/api")
 
 def until(what, seconds=90):
@@ -46,7 +46,7 @@ def test_a_scheduled_run(finished, bin_):
     own = dict(PREFECT_API_URL=api, PREFECT_HOME=finished.home / "prefect", PREFECT_SERVER_ANALYTICS_ENABLED="false", CARPRICE_SERVICE_URL=service)
     server = finished.start(f"exec {bin_}/prefect server start --host 127.0.0.1 --port {port}", **own)
     answers(f"{api}/health", 90, server)
-    flow = finished.start(f"exec {bin_}/python -m carprice_lib.flow --always --hours 24", **own)
+    flow = finished.start(f"exec {bin_}/python -m carprice_lib.orchestration.prefect_flow --always --hours 24", **own)
     with httpx.Client(base_url=api, timeout=30) as client:
         def ask(path, **body): return client.post(path, json=body).raise_for_status().json()
         [deployment] = until(lambda: ask("/deployments/filter"))

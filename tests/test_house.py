@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,52 +13,55 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
-@cache
-def rooms() -> dict[str, str]:
-    "Number by module: `listing` is `00`."
-    found = {}
-    for nb in sorted((ROOT / "nbs").glob("[0-9]*.ipynb")):
-        source = "\n".join("".join(c["source"]) for c in json.loads(nb.read_text())["cells"])
-        found[re.search(r"#\| default_exp (\w+)", source)[1]] = nb.name.split("_")[0]
-    return found
+LIBRARY = ROOT / "carprice_lib"
+MODULES = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in LIBRARY.rglob("*.py") if not p.name.startswith(("__init__", "_modidx"))}
 
-def imported(path: Path) -> set[str]:
+def test_imports_go_one_way():
+    done = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-logo"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "0 broken" in done.stdout
+
+def test_a_wing_and_its_notebooks_have_the_same_modules():
+    for wing in ("data", "model", "evaluation", "serving", "monitoring", "apps", "orchestration"):
+        notebooks = {p.stem.split("_", 1)[1] for p in (ROOT / "nbs" / wing).glob("*.ipynb")}
+        assert notebooks == {p.stem for p in (LIBRARY / wing).glob("*.py")} - {"__init__"}, wing
+        assert len(notebooks) <= 10, wing
+
+def imported(path: Path, package: str = "") -> set[str]:
     "Modules of the library that a Python file imports, lazily or at the top."
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import): found |= {a.name.removeprefix("carprice_lib.") for a in node.names}
-        if not isinstance(node, ast.ImportFrom): continue
-        module = ("." * node.level + (node.module or "")).replace("carprice_lib.", ".").replace("carprice_lib", ".")
-        if module == ".": found |= {a.name for a in node.names}
-        elif module.startswith("."): found.add(module[1:])
-    return found & set(rooms())
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            above = package.split(".")[:len(package.split(".")) + 1 - node.level] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            found |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return found & set(MODULES)
 
 def test_imports_are_seen():
-    assert "listing" in imported(ROOT / "carprice_lib/datasets.py") and "track" in imported(ROOT / "carprice_lib/cli.py")
-
-@pytest.mark.parametrize("module", rooms())
-def test_imports_follow_the_numbers(module):
-    later = {m for m in imported(ROOT / f"carprice_lib/{module}.py") if rooms()[m] >= rooms()[module]}
-    assert not later, f"{module} ({rooms()[module]}) imports {later}"
+    assert "carprice_lib.data.schema" in imported(LIBRARY / "data/catalog.py", "carprice_lib.data")
+    assert "carprice_lib.orchestration.tracking" in imported(LIBRARY / "cli.py", "carprice_lib")
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = [s for s in PIPELINE if s != "code"]
 
 def reached(path: Path) -> set[str]:
     "Modules that a file imports, directly or through others."
-    todo, seen = imported(path), set()
+    todo = imported(path)
+    seen = set()
     while todo:
         module = todo.pop()
         seen.add(module)
-        todo |= imported(ROOT / f"carprice_lib/{module}.py") - seen
+        todo |= imported(MODULES[module], module.rpartition(".")[0]) - seen
     return seen
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_cover_the_imports(stage, tmp_path):
     from carprice_lib.cli import code_of
     (tmp_path / "code.py").write_text(code_of(ROOT / f"nbs/pipeline/{stage}.ipynb"))
-    named = {Path(d).stem for d in PIPELINE[stage]["deps"] if d.startswith("carprice_lib/")}
-    assert named == reached(tmp_path / "code.py")
+    named = {d for d in PIPELINE[stage]["deps"] if d.startswith("carprice_lib/")}
+    assert named == {str(MODULES[m].relative_to(ROOT)) for m in reached(tmp_path / "code.py")}
     assert f"data/code/{stage}.py" in PIPELINE[stage]["deps"]
 
 def test_prose_is_no_dependency(tmp_path):
@@ -80,7 +82,7 @@ def test_parameters_agree(stage):
     assert set(yaml.safe_load((ROOT / "params.yaml").read_text())[stage]) == set(declared) - {"dataset", "seed"}
 
 def test_everything_is_in_step():
-    done = subprocess.run([sys.executable, "-m", "carprice_lib.publish", "--check"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "carprice_lib._dev.publish", "--check"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 @pytest.mark.parametrize("notebook", sorted((ROOT / "nbs").rglob("*.ipynb")), ids=lambda p: p.stem)
@@ -90,7 +92,7 @@ def test_notebooks_are_clean(notebook):
     assert all(len([x for x in c["source"] if x.strip() and not x.startswith("#|")]) <= 40 for c in cells)
 
 def test_no_pickle_in_the_library():
-    for path in (ROOT / "carprice_lib").glob("*.py"):
+    for path in LIBRARY.rglob("*.py"):
         assert not re.search(r"\b(pickle|joblib|cloudpickle)\b", path.read_text()), path.name
 
 def test_requirements_are_pinned_and_locked():
@@ -103,8 +105,8 @@ def test_requirements_are_pinned_and_locked():
 def test_readme_shows_the_results_in_git():
     import pandas as pd
 
+    from carprice_lib._dev.results import beside, demo_line
     from carprice_lib.cli import results_table
-    from carprice_lib.results import beside, demo_line
     said = (ROOT / "README.md").read_text()
     assert demo_line(json.loads((ROOT / "reports/metrics.json").read_text())) in said
     assert results_table(ROOT) in said and beside(pd.read_json(ROOT / "reports/benchmark.json")) in said

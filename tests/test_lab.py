@@ -50,14 +50,14 @@ def test_the_kernel_runs_a_cell(lab):
     try:
         client.wait_for_ready(timeout=60)
         said = []
-        client.execute_interactive("import carprice_lib.listing as m; print(m.__file__, len(m.FIELDS))", timeout=60,
+        client.execute_interactive("import carprice_lib.data.schema as m; print(m.__file__, len(m.FIELDS))", timeout=60,
                                    output_hook=lambda m: said.append(m["content"].get("text", "")))
-        assert str(lab.clone.path / "carprice_lib/listing.py") in "".join(said)
+        assert str(lab.clone.path / "carprice_lib/data/schema.py") in "".join(said)
     finally:
         client.stop_channels()
         lab.ask(f"kernels/{made['id']}", method="DELETE")
 
-NOTEBOOK, MODULE = "nbs/00_listing.ipynb", "carprice_lib/listing.py"
+NOTEBOOK, MODULE = "nbs/data/00_schema.ipynb", "carprice_lib/data/schema.py"
 
 def as_the_page_would_save(content, old, new):
     "The notebook after an edit and a run of all cells."
@@ -99,7 +99,7 @@ BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 @pytest.mark.skipif(not BROWSER, reason="Chromium is not here: apt-get install chromium")
 def test_an_edit_in_the_page(lab):
     from playwright.sync_api import sync_playwright
-    clone, file = lab.clone, "nbs/09_monitor.ipynb"
+    clone, file = lab.clone, "nbs/monitoring/03_checks.ipynb"
     clone.run("git add -A && git commit --allow-empty -qm before")
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-gpu"])
@@ -118,7 +118,7 @@ def test_an_edit_in_the_page(lab):
         browser.close()
     assert "typed in the page" in (clone.path / file).read_text()
     clone.run("nbdev_export")
-    assert clone.run("git diff --name-only").split() == ["carprice_lib/monitor.py", file]
+    assert clone.run("git diff --name-only").split() == ["carprice_lib/monitoring/checks.py", file]
     assert len(changed_lines(clone)) == 4
     assert not outside
     assert "nbdev/clean.py" not in lab.process.said()

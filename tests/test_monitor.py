@@ -45,7 +45,7 @@ WELL = "Finding('errors', '', 0.0, 0.05, False, 'None failed.')"
 
 def settle_in(clone, url, port, finding):
     "Start a process that settles one finding."
-    code = f"from carprice_lib.alerts import *; from carprice_lib.predictions import Log; settle(Log({url!r}), [{finding}])"
+    code = f"from carprice_lib.monitoring.alerts import *; from carprice_lib.serving.prediction_log import Log; settle(Log({url!r}), [{finding}])"
     return clone.start(f'exec {sys.executable} -c "{code}"', PYTHONPATH=ROOT, CARPRICE_ALERT_WEBHOOK=f"http://127.0.0.1:{port}/")
 
 def test_kill_between_opening_and_telling(clones):
@@ -65,9 +65,10 @@ def test_kill_between_opening_and_telling(clones):
     assert sqlite3.connect(clone.path / "log.db").execute("select count(*), count(closed) from alerts").fetchall() == [(1, 1)]
 
 def test_alerts_in_postgresql(postgres, monkeypatch):
-    from carprice_lib.alerts import Finding, deliver, past, settle, standing, to_webhook, untold
-    from carprice_lib.live import Tally, live, write_minutes
-    from carprice_lib.predictions import Log, log_url
+    from carprice_lib.monitoring.alerts import Finding, deliver, past, settle, standing, to_webhook, untold
+    from carprice_lib.monitoring.service_health import live
+    from carprice_lib.serving.prediction_log import Log, log_url
+    from carprice_lib.serving.telemetry import Tally, write_minutes
     monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
     bad, hook = Finding("drift", "km_driven", 0.4, 0.1, True, "It moved."), to_webhook(f"http://127.0.0.1:{free_port()}/", 2)
     with Log(log_url()) as log, Log(log_url()) as other:
@@ -114,11 +115,11 @@ def test_the_last_minute_and_every_line(clones, champion):
 @pytest.fixture(scope="module")
 def watched(clones, champion):
     "A project with a champion, and a log of a week in which something went wrong."
-    from carprice_lib.market import simulate
-    from carprice_lib.model import write_sums
-    from carprice_lib.predictions import Log
-    from carprice_lib.rounds import Watcher
-    from carprice_lib.week import fill_week
+    from carprice_lib.data.synthetic import simulate
+    from carprice_lib.model.price_model import write_sums
+    from carprice_lib.monitoring.monitor import Watcher
+    from carprice_lib.monitoring.simulated_traffic import fill_week
+    from carprice_lib.serving.prediction_log import Log
     clone = clones(fill=False)
     clone.model = Path(shutil.copytree(champion, clone.path / "champion"))
     simulate(rows=800, seed=77, dirt=0)[0].to_parquet(clone.model / "predictions.parquet")
@@ -147,8 +148,8 @@ def test_the_section_has_every_limit():
     import yaml
 
     from carprice_lib.cli import Monitor
-    from carprice_lib.monitor import Watch
-    from carprice_lib.rounds import Plan, plan_of
+    from carprice_lib.monitoring.checks import Watch
+    from carprice_lib.monitoring.monitor import Plan, plan_of
     names = {f.name for f in (*fields(Plan), *fields(Watch))} - {"watch"}
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["monitor"]
     assert set(Monitor.model_fields) == names == set(section)

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from conftest import COROLLA, answers, end, free_port
 
-from carprice_lib.market import simulate
+from carprice_lib.data.synthetic import simulate
 
 ROUNDS = 20 if os.environ.get("CARPRICE_SOAK") else 2
 

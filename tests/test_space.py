@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
     clone, port, out = clones(fill=False), free_port(), tmp_path / "space"
-    clone.run(f"cd {ROOT} && python -c 'from pathlib import Path; from carprice_lib.space import fill_space; fill_space(Path(), Path(\"{out}\"))'",
+    clone.run(f"cd {ROOT} && python -c 'from pathlib import Path; from carprice_lib.apps.space import fill_space; fill_space(Path(), Path(\"{out}\"))'",
               CARPRICE_MODEL=champion, PYTHONPATH=ROOT)
     head = (out / "README.md").read_text().split("---")[1]
     assert {"sdk: gradio", "app_file: app.py"} <= set(head.split("\n")) and re.search(r'sdk_version: "\d+\.\d+', head)

@@ -1,0 +1,1 @@
+"README, tests and proofs from the notebooks; not shipped."

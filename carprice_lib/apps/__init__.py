@@ -1,0 +1,1 @@
+"What people open: the page, the dashboard, the Space."

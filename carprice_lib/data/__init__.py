@@ -1,0 +1,1 @@
+"From any file of listings to clean, split rows, every row accounted for."

@@ -1,0 +1,1 @@
+"Errors, coverage and slices; champion against challenger."

@@ -1,0 +1,1 @@
+"The price, its range, its reasons."

@@ -1,0 +1,1 @@
+"MLflow, the loop of retraining, the schedule."

@@ -1,0 +1,1 @@
+"Answers, durable and fast."
