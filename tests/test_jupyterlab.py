@@ -40,9 +40,9 @@ def test_notebooks_and_kernel_are_listed(lab):
     with pytest.raises(HTTPError, match="403"):
         urlopen(f"{lab.address}/api/contents", timeout=30)
     names = {entry["name"] for entry in lab.ask("contents")["content"]}
-    assert {"00_listing.ipynb", "pipeline", "tests"} <= names
+    assert {"00_errors.ipynb", "pipeline", "tests"} <= names
     specs = lab.ask("kernelspecs")
-    named = lab.ask("contents/00_listing.ipynb")["content"]["metadata"]["kernelspec"]["name"]
+    named = lab.ask("contents/00_errors.ipynb")["content"]["metadata"]["kernelspec"]["name"]
     assert named in specs["kernelspecs"]
 
 def test_the_kernel_runs_a_cell(lab):
@@ -94,7 +94,7 @@ def changed_lines(clone):
 
 def test_an_edit_reaches_the_library(lab):
     clone = lab.clone
-    model = lab.ask("contents/00_listing.ipynb")
+    model = lab.ask("contents/00_errors.ipynb")
     source = "\n".join(c["source"] for c in model["content"]["cells"])
     old = next(
         line
@@ -103,7 +103,7 @@ def test_an_edit_reaches_the_library(lab):
     )
     new = old.rstrip('"') + ', edited in the lab"'
     body = {"type": "notebook", "format": "json", "content": as_the_page_would_save(model["content"], old, new)}
-    lab.ask("contents/00_listing.ipynb", body, "PUT")
+    lab.ask("contents/00_errors.ipynb", body, "PUT")
     assert 'execution_count": 1' not in (clone.path / NOTEBOOK).read_text()
     assert clone.run("git diff --name-only").split() == [NOTEBOOK]
     clone.run("nbdev_export")
