@@ -94,7 +94,7 @@ def changed_lines(clone):
 
 def test_an_edit_reaches_the_library(lab):
     clone = lab.clone
-    model = lab.ask("contents/00_errors.ipynb")
+    model = lab.ask("contents/data/00_schema.ipynb")
     source = "\n".join(c["source"] for c in model["content"]["cells"])
     old = next(
         line
@@ -103,7 +103,7 @@ def test_an_edit_reaches_the_library(lab):
     )
     new = old.rstrip('"') + ', edited in the lab"'
     body = {"type": "notebook", "format": "json", "content": as_the_page_would_save(model["content"], old, new)}
-    lab.ask("contents/00_errors.ipynb", body, "PUT")
+    lab.ask("contents/data/00_schema.ipynb", body, "PUT")
     assert 'execution_count": 1' not in (clone.path / NOTEBOOK).read_text()
     assert clone.run("git diff --name-only").split() == [NOTEBOOK]
     clone.run("nbdev_export")
