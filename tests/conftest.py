@@ -373,7 +373,7 @@ def shared(tmp_path_factory, worker_id):
 def champion(shared):
     "Folder of a small model of the demo market, with its reasons; made once for all processes of a session, and read only."
     from carprice_lib.data.synthetic import simulate
-    from carprice_lib.model.explain import Reasons
+    from carprice_lib.model.explain import Explainer
     from carprice_lib.model.price_model import PriceModel
 
     folder, done = shared / "champion", shared / "champion.done"
@@ -382,7 +382,7 @@ def champion(shared):
             cars = simulate(rows=2000, seed=1, dirt=0)[0]
             model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
             model.save(folder)
-            Reasons.fit(model, cars).save(folder)
+            Explainer.fit(model, cars).save(folder)
             done.touch()
     return folder
 

@@ -54,13 +54,13 @@ class Receiver:
         self.server.server_close()
 
 
-BAD = "Finding('errors', '', 0.2, 0.05, True, '20% of the requests failed.')"
-WELL = "Finding('errors', '', 0.0, 0.05, False, 'None failed.')"
+BAD = "CheckResult('errors', '', 0.2, 0.05, True, '20% of the requests failed.')"
+WELL = "CheckResult('errors', '', 0.0, 0.05, False, 'None failed.')"
 
 
 def settle_in(clone, url, port, finding):
     "Start a process that settles one finding."
-    code = f"from carprice_lib.monitoring.alerts import *; from carprice_lib.serving.prediction_log import PredictionLog; settle(PredictionLog({url!r}), [{finding}])"
+    code = f"from carprice_lib.monitoring.alerts import *; from carprice_lib.serving.prediction_log import PredictionLog; reconcile(PredictionLog({url!r}), [{finding}])"
     return clone.start(
         f'exec {sys.executable} -c "{code}"', PYTHONPATH=ROOT, CARPRICE_ALERT_WEBHOOK=f"http://127.0.0.1:{port}/"
     )
