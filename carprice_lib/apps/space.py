@@ -138,7 +138,7 @@ def fill_space(
     place = out.resolve()
     _spare(root, place)
     model = champion_folder(root)
-    library = Path(__file__).parent if "__file__" in globals() else root / "carprice_lib"
+    library = Path(__file__).parent.parent if "__file__" in globals() else root / "carprice_lib"
     champion = LoadedModel(model)
     needed = requirements(root / "settings.ini")
     place.parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +149,7 @@ def fill_space(
         shutil.copytree(
             model, new / "model", ignore=shutil.ignore_patterns("predictions.parquet", "beside-checksums.json")
         )
-        shutil.copytree(library, new / "carprice_lib", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(library, new / "carprice_lib", ignore=shutil.ignore_patterns("__pycache__", "_dev"))
         gradio = next(r.split("==")[1] for r in needed if r.startswith("gradio"))
         files = {
             "README.md": card(champion, gradio),
