@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -413,8 +414,8 @@ PASSWORD = "any/c@r:acter #1%"
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    "Address of a real PostgreSQL server of one's own, with a database `carprice`; its password has characters that an address must quote."
+def postgres_server():
+    "A real PostgreSQL server of one's own, as a function that runs its programs; its password has characters that an address must quote."
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not found:
         pytest.skip("no PostgreSQL is installed (Debian's package postgresql)")
@@ -441,10 +442,18 @@ def postgres():
         f"-p {port} -k {home} -c listen_addresses=127.0.0.1",
         "start",
     )
-    run(bin / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "carprice", "carprice")
-    yield f"postgresql://carprice:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/carprice"
+    yield port, lambda program, *words: run(bin / program, "-h", "127.0.0.1", "-p", str(port), "-U", "carprice", *words)
     run(bin / "pg_ctl", "-D", home / "data", "-m", "immediate", "stop")
     shutil.rmtree(home)
+
+
+@pytest.fixture
+def postgres(postgres_server):
+    "Address of an empty database `carprice` of a test's own."
+    port, program = postgres_server
+    program("dropdb", "--if-exists", "--force", "--maintenance-db=postgres", "carprice")
+    program("createdb", "--maintenance-db=postgres", "carprice")
+    return f"postgresql://carprice:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/carprice"
 
 
 @pytest.fixture
@@ -501,12 +510,26 @@ def assert_same(reference, clone, only=("",)):
     pytest.fail(f"these files differ: {', '.join(differ)}\nin {differ[-1]}:\n" + "\n".join(lines[:40]))
 
 
+def _move_runs(store, before, after):
+    "MLflow keeps whole paths: those of a copied project must name the copy, or its runs would be written into the original."
+    with contextlib.closing(sqlite3.connect(store)) as db, db:
+        tables = [name for (name,) in db.execute("select name from sqlite_master where type = 'table'")]
+        for table in tables:
+            for column in [row[1] for row in db.execute(f"pragma table_info({table})")]:
+                if any(word in column for word in ("artifact", "source", "storage_location")):
+                    db.execute(
+                        f"update {table} set {column} = replace({column}, ?, ?)",
+                        (quote(str(before)), quote(str(after))),
+                    )
+
+
 @pytest.fixture
 def finished(pair, clones):
     "A copy of a small clone that has run to its end, to do with as one likes."
     copy = clones(fill=False)
     shutil.rmtree(copy.path)
     shutil.copytree(pair[0].path, copy.path, symlinks=True)
+    _move_runs(copy.path / "mlflow.db", pair[0].path, copy.path)
     yield copy
     copy.close()
     shutil.rmtree(copy.path, ignore_errors=True)
