@@ -16,9 +16,9 @@ import httpx
 import pytest
 import schemathesis
 import sqlalchemy as sa
-from conftest import COROLLA, answers, end, free_port
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
+from support import COROLLA, answers, end, free_port
 
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
 ROOT = Path(__file__).resolve().parent.parent

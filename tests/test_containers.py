@@ -16,7 +16,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 import yaml
-from conftest import COROLLA, PASSWORD, end, free_port
+from support import COROLLA, PASSWORD, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"

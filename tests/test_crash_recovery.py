@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 import yaml
-from conftest import assert_same
+from support import assert_same
 
 STAGES = ["prepare", "eda", "tune", "train", "evaluate", "drift", "report"]
 ROUNDS = 20 if os.environ.get("CARPRICE_SOAK") else 0

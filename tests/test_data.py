@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from conftest import dealer_table
+from support import dealer_table
 
 def test_add_push_pull(clone):
     file = clone.path / "data/raw/mine.csv"

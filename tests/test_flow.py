@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import ROOT, answers, end, free_port
+from support import ROOT, answers, end, free_port
 
 
 def install(clone):

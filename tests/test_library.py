@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import re
-import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,8 +41,7 @@ def study(request, clones):
     after = any("pair" in item.fixturenames for item in request.session.items)
     clone = clones(fill=not after)
     if after:
-        shutil.rmtree(clone.path)
-        shutil.copytree(request.getfixturevalue("pair")[0].path, clone.path, symlinks=True)
+        clone.become(request.getfixturevalue("pair")[0])
     clone.state = lambda: (clone.run("git status --porcelain"), clone.hashes())
     with ProcessPoolExecutor(1, get_context("spawn"), move_in, (clone.path, clone.env())) as clone.pool:
         yield clone

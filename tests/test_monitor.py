@@ -15,10 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
-from conftest import COROLLA, answers, end, free_port
+from support import COROLLA, answers, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = shutil.which("chromium")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -218,8 +217,6 @@ def test_the_section_has_every_limit():
 @pytest.fixture(scope="module")
 def board(watched):
     "The dashboard, served."
-    if not CHROMIUM:
-        pytest.skip("no Chromium is installed (Debian's package chromium)")
     port = free_port()
     process = watched.start(
         f"exec carprice monitor --serve --port {port}",
@@ -234,11 +231,10 @@ def board(watched):
     end(process)
 
 
-def visit(play, board, width, scheme="light", path="/"):
+def visit(browser, board, width, scheme="light", path="/"):
     "A visit with the password, and what it asked of outside hosts."
-    chromium = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
     outside = []
-    context = chromium.new_context(
+    context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=scheme,
         http_credentials=dict(username="me", password="s3cret-token"),
@@ -251,14 +247,15 @@ def visit(play, board, width, scheme="light", path="/"):
     return page, outside
 
 
-def test_the_dashboard(board):
+def test_the_dashboard(board, chromium):
     from playwright.sync_api import sync_playwright
 
     assert [httpx.get(board.base + p).status_code for p in ("/", "/config", "/evidently", "/gradio_api/info")] == [
         401
     ] * 4
     with sync_playwright() as play:
-        page, outside = visit(play, board, 1280)
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        page, outside = visit(browser, board, 1280)
         page.wait_for_selector("#model table", timeout=60_000)
         assert "drift of km for age" in page.inner_text("#alerts") and page.locator("#glance .bad").count() >= 1
         assert page.locator("#service svg").count() == page.locator("#prices svg").count() == 4
@@ -269,6 +266,6 @@ def test_the_dashboard(board):
             "() => !document.querySelector('#model').innerText.includes('3-0f3c21aa')", timeout=60_000
         )
         assert not outside
-        phone, _ = visit(play, board, 390, "dark")
+        phone, _ = visit(browser, board, 390, "dark")
         phone.wait_for_selector("#model table", timeout=60_000)
         assert phone.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")

@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from conftest import answers, end, free_port
+from support import answers, end, free_port
 
 STAGES = ["prepare", "eda", "tune", "train", "evaluate", "drift", "report"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import answers, dealer_table, end
+from support import answers, dealer_table, end
 
 ROOT = Path(__file__).resolve().parent.parent
 HOURS = ("make test", "make soak", "make bench")  # longer than a test may take, or tests themselves

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import shutil
 import subprocess
 import threading
 import time
@@ -13,7 +12,7 @@ import httpx
 import pandas as pd
 import psutil
 import pytest
-from conftest import COROLLA, answers, end, free_port
+from support import COROLLA, answers, end, free_port
 
 from carprice_lib.data.synthetic import simulate
 
@@ -94,18 +93,10 @@ def follows(address, before, seconds=60):
         time.sleep(0.2)
     pytest.fail(f"the service still has {before} after {seconds} s")
 
-def copy(clone, clones):
-    "A clone in the state of another."
-    made = clones(fill=False)
-    shutil.rmtree(made.path)
-    shutil.copytree(clone.path, made.path, symlinks=True)
-    return made
-
-
 @pytest.fixture(scope="module")
 def drifted(pair, clones):
     "A clone whose log has sales of a market that rose by a tenth, and what its watcher says."
-    clone = copy(pair[0], clones)
+    clone = clones(fill=False).become(pair[0])
     address, process = serve(clone)
     sell(address, moved(560, 1.1, 5))
     clone.alerts, clone.version = alerts(clone), httpx.get(f"{address}/model").json()["version"]
@@ -119,11 +110,11 @@ def beside(drifted, clones):
     "What kills and bad listings lead to, by name."
     pool = ThreadPoolExecutor(1)
     begun = {
-        f"{how} {k}": pool.submit(killed, copy(drifted, clones), how)
+        f"{how} {k}": pool.submit(killed, clones(fill=False).become(drifted), how)
         for k in range(ROUNDS // 2)
         for how in ("group", "alone")
     }
-    begun["spoilt"] = pool.submit(spoilt, copy(drifted, clones))
+    begun["spoilt"] = pool.submit(spoilt, clones(fill=False).become(drifted))
     yield begun
     pool.shutdown(cancel_futures=True)
 
@@ -131,7 +122,7 @@ def beside(drifted, clones):
 @pytest.fixture(scope="module")
 def retrained(drifted, beside, clones):
     "A copy of it that was retrained while it was served and asked all the time."
-    clone = copy(drifted, clones)
+    clone = clones(fill=False).become(drifted)
     clone.address, process = serve(clone)
     with Asking(clone.address) as clone.asked:
         clone.told = clone.run("carprice retrain june.csv", seconds=900)
@@ -218,7 +209,7 @@ def test_slipped_prices_make_no_champion(beside):
 
 
 def test_two_at_once(drifted, clones):
-    clone = copy(drifted, clones)
+    clone = clones(fill=False).become(drifted)
     first = clone.start("exec carprice retrain june.csv")
     until = time.monotonic() + 90
     while "june.csv: 40 rows" not in first.said() and time.monotonic() < until:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
-from conftest import COROLLA, answers, end, free_port
+from support import COROLLA, answers, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 
