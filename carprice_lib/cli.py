@@ -716,12 +716,12 @@ def predict_command(
         raise CliError("Give either a file or one car, such as --brand Toyota --model Corolla --year 2018 --km 45000 …")
     if file is not None:
         return _price_file(file, out, level)
-    said = Service(champion_folder(Path.cwd())).answer(listing, level, asked)
+    said = Service(champion_folder(Path.cwd())).predict(listing, level, asked)
     print(json.dumps(said, ensure_ascii=False) if as_json else answer_table(said))
 
 
 def answer_table(
-    said: dict[str, Any],  # from `Service.answer`
+    said: dict[str, Any],  # from `Service.predict`
 ) -> str:
     "An answer to read in a terminal."
 
@@ -729,12 +729,14 @@ def answer_table(
         return f"{value:,.0f} {said['currency']}"
 
     lines = [
-        ("price", f"none: {said['reason']}" if said["abstained"] else money(said["price"])),
+        ("price", f"none: {said['abstain_reason']}" if said["abstained"] else money(said["price"])),
         ("range", f"{money(said['low'])} to {money(said['high'])}, which holds for {said['level']:.0%} of like cars"),
     ]
     if said["deal"]:
-        lines.append(("asked", f"{money(said['deal']['asked'])}: {said['deal']['label'] or 'no label'}"))
-    return "\n".join(f"{k:<8}{v}" for k, v in [*lines, *(("note", n) for n in said["notes"]), ("model", said["model"])])
+        lines.append(("asked", f"{money(said['deal']['asking_price'])}: {said['deal']['label'] or 'no label'}"))
+    return "\n".join(
+        f"{k:<8}{v}" for k, v in [*lines, *(("note", n) for n in said["notes"]), ("model", said["model_version"])]
+    )
 
 # %% ../nbs/03_cli.ipynb #13f78b50
 def _price_file(file: Path, out: Path | None, level: float | None) -> None:

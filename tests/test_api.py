@@ -5,6 +5,8 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -45,7 +47,7 @@ def test_the_example_is_priced_and_kept(server):
     assert 0 < said["low"] < said["price"] < said["high"]
     kept = (
         sqlite3.connect(server.log_file)
-        .execute("select price, listing from predictions where id = ?", [said["prediction_id"]])
+        .execute("select price, features from predictions where id = ?", [said["prediction_id"]])
         .fetchall()
     )
     assert [(p, json.loads(text)) for p, text in kept] == [(said["price"], COROLLA)]
@@ -268,9 +270,9 @@ def test_the_log_in_postgresql(postgres, champion, tmp_path, monkeypatch):
     monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
     service = Service(champion)
     with PredictionLog(log_url()) as log:
-        said = service.answer(COROLLA, asked=9000)
+        said = service.predict(COROLLA, asking_price=9000)
         log.write([to_log_row(said, COROLLA, "api")])
-        log.write([to_log_row(service.answer(COROLLA), COROLLA, "api") | {"at": time.time() - 3 * 86_400}])
+        log.write([to_log_row(service.predict(COROLLA), COROLLA, "api") | {"predicted_at": time.time() - 3 * 86_400}])
         log.feedback(said["prediction_id"], 8800)
         assert [p.suffix for p in log.rotate(tmp_path)] == [".parquet"]
         assert len(read_window(log, tmp_path)) == 2 and read_ground_truth(log, tmp_path)["realised"].tolist() == [8800]
@@ -293,6 +295,85 @@ def test_a_dead_log_is_said(postgres, clones, champion):
         db.execute(sa.text("alter table gone rename to predictions"))
     assert refused.status_code == 503 and "prediction log" in refused.json()["detail"]
     assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).status_code == 200
+
+VERSION_1 = (ROOT / "nbs/serving/prediction_log_v1.sql").read_text(encoding="utf-8")
+OPEN_AND_DIE = """
+import os, sys
+import sqlalchemy as sa
+from carprice_lib.serving.prediction_log import PredictionLog
+seen = 0
+def dying(conn, cursor, statement, *_):
+    global seen
+    seen += statement.startswith(("ALTER", "DROP", "CREATE", "DELETE", "INSERT"))
+    if seen == int(sys.argv[2]):
+        os._exit(9)
+sa.event.listen(sa.Engine, "after_cursor_execute", dying)
+PredictionLog(sys.argv[1]).close()
+"""
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def older_log(request, tmp_path):
+    "Address of a log as version 1 left it, in either database."
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'log.db'}"
+        sqlite3.connect(tmp_path / "log.db").executescript(VERSION_1)
+        return url
+    url = request.getfixturevalue("postgres").replace("postgresql:", "postgresql+psycopg:")
+    engine = sa.create_engine(url)
+    with engine.begin() as db:
+        for statement in VERSION_1.replace("FLOAT", "DOUBLE PRECISION").split(";\n"):
+            if statement.strip() and not statement.startswith(("BEGIN", "COMMIT")):
+                db.exec_driver_sql(statement.replace("%", "%%"))
+    engine.dispose()
+    return url
+
+
+def contents(url):
+    "Columns and rows of each table."
+    engine = sa.create_engine(url)
+    with engine.connect() as db:
+        names = sorted(sa.inspect(db).get_table_names())
+        tables = {name: db.exec_driver_sql(f"select * from {name} order by 1") for name in names}
+        found = {name: (list(rows.keys()), [tuple(r) for r in rows]) for name, rows in tables.items()}
+    engine.dispose()
+    return found
+
+
+def open_and_die(url, statement=-1):
+    "Open a log in a process of its own, killed after one of its statements."
+    return subprocess.Popen([sys.executable, "-c", OPEN_AND_DIE, url, str(statement)], cwd=ROOT)
+
+
+def test_an_older_log_is_migrated_whole_or_not_at_all(older_log, tmp_path):
+    from carprice_lib.errors import LogError
+    from carprice_lib.serving.prediction_log import (
+        COLUMNS,
+        SCHEMA_VERSION,
+        PredictionLog,
+        read_ground_truth,
+        read_window,
+    )
+
+    before = contents(older_log)
+    for statement in (1, 6, 12, 14):
+        assert open_and_die(older_log, statement).wait(60) == 9
+        assert contents(older_log) == before
+    several = [open_and_die(older_log) for _ in range(3)]
+    assert [process.wait(60) for process in several] == [0, 0, 0]
+    after = contents(older_log)
+    assert {name: rows for name, (_, rows) in after.items()} == {name: rows for name, (_, rows) in before.items()} | {
+        "carprice_log": [(SCHEMA_VERSION,)]
+    }
+    assert after["predictions"][0] == list(COLUMNS)
+    assert after["minutes"][0][-2:] == ["max_seconds", "buckets"]
+    with PredictionLog(older_log) as log:
+        assert read_window(log, tmp_path)["asking_price"].tolist() == [9000.0, 9001.0]
+        assert read_ground_truth(log, tmp_path)["realised"].tolist() == [10800.5]
+        with log.engine.begin() as db:
+            db.execute(sa.text("update carprice_log set version = 99"))
+    with pytest.raises(LogError, match="has version 99, but this carprice knows versions up to"):
+        PredictionLog(older_log)
 
 def test_files_in_a_terminal(clones, champion):
     clone = clones(fill=False)

@@ -65,7 +65,7 @@ class Asking:
             while not self.over.wait(0.05):
                 try:
                     answer = client.post(path, json=COROLLA)
-                    self.said.append((answer.status_code, answer.json().get("model")))
+                    self.said.append((answer.status_code, answer.json().get("model_version")))
                 except httpx.HTTPError as e:
                     self.said.append((repr(e), None))
 

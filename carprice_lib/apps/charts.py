@@ -106,7 +106,7 @@ def deal_chart(
     "A car's price and range among comparable listings, each adjusted to this car."
     others = [c["adjusted"] for c in comparables]
     currency = answer["currency"]
-    asked = (answer["deal"] or {}).get("asked")
+    asked = (answer["deal"] or {}).get("asking_price")
     place = _scale([answer["low"], answer["high"], *others, *([asked] if asked else [])], 40, WIDTH - 40)
     low, high, price = (place(answer[k]) for k in ("low", "high", "price"))
     parts = [_bar(low, 44, high - low, 14, MARK, 0.25), _bar(price - 2, 36, 4, 30, MARK)]

@@ -182,7 +182,7 @@ def glance(r: Reading, plan: MonitorConfig) -> str:  # HTML
     "The figures that matter, first of all whether anything is wrong."
     rows = r.given.rows
     model = r.champion
-    refused = float((rows["abstained"].fillna("") != "").mean()) if len(rows) else None
+    refused = float((rows["abstain_reason"].fillna("") != "").mean()) if len(rows) else None
     tiles = [tile("open alerts", str(len(r.open)), ", ".join(sorted({a.rule for a in r.open})), not r.open)]
     tiles += _live_tiles(r.live, plan) if r.live else []
     tiles += [
@@ -229,14 +229,14 @@ def _by_step(rows: pd.DataFrame, r: Reading) -> list[tuple[float, pd.DataFrame]]
     "Rows of each step of the window, empty ones too."
     first = int(r.given.since // r.step)
     last = int(r.given.until // r.step)
-    groups = dict(iter(rows.groupby((rows["at"] // r.step).astype(int)))) if len(rows) else {}
+    groups = dict(iter(rows.groupby((rows["predicted_at"] // r.step).astype(int)))) if len(rows) else {}
     return [(k * r.step, groups.get(k, rows.iloc[:0])) for k in range(first, last + 1)]
 
 
 def prices(r: Reading) -> str:  # HTML
     "Prices and ranges over time, of all models."
-    rows = r.given.rows.assign(at=r.given.rows["at"].astype(float))
-    good = rows[rows["abstained"].fillna("") == ""]
+    rows = r.given.rows.assign(predicted_at=r.given.rows["predicted_at"].astype(float))
+    good = rows[rows["abstain_reason"].fillna("") == ""]
     good = good.assign(width=(good["high"] - good["low"]) / good["price"])
     every = _by_step(rows, r)
     told = [(t, some) for t, some in _by_step(good, r)]
@@ -369,9 +369,11 @@ def known_accuracy(r: Reading) -> str:  # HTML
 def _errors_over_time(r: Reading) -> list[str]:
     "Pictures of realised errors, by day."
     rows = r.given.rows.set_index("id").loc[r.given.realised.index].assign(realised=r.given.realised)
-    rows = rows[rows["abstained"].fillna("") == ""]
+    rows = rows[rows["abstain_reason"].fillna("") == ""]
     error = np.log(rows["realised"].astype(float) / rows["price"].astype(float))
-    days = pd.DataFrame(dict(day=rows["at"].astype(float) // 86_400 * 86_400, off=share_error(error.to_numpy())))
+    days = pd.DataFrame(
+        dict(day=rows["predicted_at"].astype(float) // 86_400 * 86_400, off=share_error(error.to_numpy()))
+    )
     at = [float(t) for t in np.arange(r.given.since // 86_400, r.given.until // 86_400 + 1) * 86_400]
     groups = dict(iter(days.groupby("day")["off"]))
     means = [float(groups[t].mean()) if t in groups else None for t in at]
@@ -395,9 +397,18 @@ def model_card(r: Reading) -> str:  # HTML
     test = promoted.get("metrics", {}).get("test", {})
     if "mape" in test:
         known.append(("error on test rows", f"mean {test['mape']:.1%}, median {test['mdape']:.1%}"))
-    turns = [some for _, some in rows.groupby((rows["model"] != rows["model"].shift()).cumsum())] if len(rows) else []
+    turns = (
+        [some for _, some in rows.groupby((rows["model_version"] != rows["model_version"].shift()).cumsum())]
+        if len(rows)
+        else []
+    )
     told = [
-        (str(some["model"].iloc[0]), moment(some["at"].min()), moment(some["at"].max()), f"{len(some):,}")
+        (
+            str(some["model_version"].iloc[0]),
+            moment(some["predicted_at"].min()),
+            moment(some["predicted_at"].max()),
+            f"{len(some):,}",
+        )
         for some in turns[::-1][:20]
     ]
     return section(

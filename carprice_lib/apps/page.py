@@ -49,7 +49,7 @@ LOOK: dict[str, Any] = dict(
 
 # %% ../../nbs/apps/02_page.ipynb #19193e2c
 def worth(
-    answer: Mapping[str, Any],  # from `Service.answer`
+    answer: Mapping[str, Any],  # from `Service.predict`
     language: str = "en",  # en or fr
 ) -> str:  # HTML
     "The price, its range and how sure it is."
@@ -59,12 +59,12 @@ def worth(
     notes = "".join(f"<li>{escape(translate_note(language, n))}</li>" for n in answer["notes"])
     notes = f"<ul>{notes}</ul>" if notes else ""
     if answer["abstained"]:
-        return f'<div role="status" class="sorry">{escape(translate(language, "abstained", why=translate_note(language, answer["reason"])))}</div>{notes}'
+        return f'<div role="status" class="sorry">{escape(translate(language, "abstained", why=translate_note(language, answer["abstain_reason"])))}</div>{notes}'
     deal = answer["deal"]
     label = deal and translate(
         language,
         "deal",
-        asked=format_money(language, deal["asked"], currency),
+        asked=format_money(language, deal["asking_price"], currency),
         label=translate(language, deal["label"]),
     )
     return (
@@ -193,7 +193,7 @@ def valued(
     language: str = "en",  # en or fr
 ) -> tuple[str, str, str, str, str]:  # HTML of price, drivers, comparables, years and link
     "All that the page shows of one car; raises `ListingError` and `ModelError`."
-    answer = service.answer(listing, level, asked or None)
+    answer = service.predict(listing, level, asked or None)
     why = service.explain(listing)
     log.write([to_log_row(answer, listing, "page")])
     link = link_of(listing, language, level=level, asked=asked)
@@ -346,7 +346,7 @@ def _on_whatif(page: Page) -> Any:
     def whatif(language: str, km: float, year: float, *values: Any) -> str:
         try:
             listing, asked, level = _read(page, values, language)
-            answer = page.service.answer(listing | dict(km_driven=km, year=int(year)), level)
+            answer = page.service.predict(listing | dict(km_driven=km, year=int(year)), level)
             return worth(answer | dict(notes=[]), language)
         except (ListingError, ModelError) as e:
             return sorry(str(e), language)
@@ -555,7 +555,7 @@ def _valuing(page: Page) -> Callable:
             {"owner": owner} if owner else {}
         )
         try:
-            answer = page.service.answer(given, None, asked or None)
+            answer = page.service.predict(given, None, asked or None)
         except (ListingError, ModelError) as e:
             raise gr.Error(str(e)) from None
         page.log.write([to_log_row(answer, given, "mcp")])

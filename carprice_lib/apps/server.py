@@ -132,7 +132,7 @@ def make_app(
     service = Service(champion_folder(root))
     log = PredictionLog(log_url(root), Path(root).resolve() / "data/log")
     app = make_api(service, log)
-    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, log.days, _life
+    app.state.with_page, app.state.parquet, app.router.lifespan_context = page, log.parquet_folder, _life
     report = Path(root).resolve() / "reports/index.html"
 
     async def the_report(request: Request) -> Response:

@@ -481,14 +481,14 @@ def log_window(
 ]:  # answers as `run_checks` takes them, with asked_on; prices realised by the same index
     "Answers of a window, and the prices that are known of them."
     rows = read_window(log, folder, since, until, last).set_index("id")
-    seen = _typed(rows["listing"].tolist()).set_axis(rows.index)
-    seen["asked_on"] = pd.to_datetime(rows["at"].astype(float), unit="s").dt.normalize()
+    seen = _typed(rows["features"].tolist()).set_axis(rows.index)
+    seen["asked_on"] = pd.to_datetime(rows["predicted_at"].astype(float), unit="s").dt.normalize()
     for c in ("price", "low", "high", "level"):
         seen[c] = rows[c].astype(float)
-    seen["abstained"] = rows["abstained"].fillna("").astype(object)
-    return seen, read_ground_truth(log, folder, since=since, until=until, last=last).set_index("id")["realised"].astype(
-        float
-    )
+    seen["abstained"] = rows["abstain_reason"].fillna("").astype(object)
+    return seen, read_ground_truth(log, folder, since=since, until=until, max_rows=last).set_index("id")[
+        "realised"
+    ].astype(float)
 
 # %% ../../nbs/monitoring/03_checks.ipynb #57daf191
 def drift_columns(

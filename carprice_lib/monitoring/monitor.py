@@ -109,8 +109,8 @@ def answers(
         last, since = self.plan.last, until - self.plan.days * 86_400 if self.plan.days else None
     rows = read_window(self.log, self.folder, since, until, last)
     seen, realised = log_window(self.log, self.folder, since, until, last)
-    seen = seen[seen.index.isin(rows.loc[rows["model"] == self.known()[0].version, "id"])]
-    begun = since if since is not None else float(rows["at"].min()) if len(rows) else until
+    seen = seen[seen.index.isin(rows.loc[rows["model_version"] == self.known()[0].version, "id"])]
+    begun = since if since is not None else float(rows["predicted_at"].min()) if len(rows) else until
     return PredictionWindow(begun, until, rows, seen, realised[realised.index.isin(seen.index)])
 
 # %% ../../nbs/monitoring/05_monitor.ipynb #8a2e44d1

@@ -70,7 +70,7 @@ class ServiceMetrics:
 def _summed(rows: Sequence[Any], minutes: int) -> ServiceMetrics:
     "Rows of any minutes and workers, added up."
     buckets = [sum(b) for b in zip(*(json.loads(r.buckets) for r in rows))]
-    slowest = max((r.slowest for r in rows), default=0.0)
+    slowest = max((r.max_seconds for r in rows), default=0.0)
     times = [q and q * 1000 for q in (histogram_quantile(buckets, slowest, s) for s in (0.5, 0.95, 0.99))]
     return ServiceMetrics(
         minutes, len({r.minute for r in rows}), sum(r.requests for r in rows), sum(r.errors for r in rows), *times
@@ -159,7 +159,7 @@ def check_staleness(
     now: float | None = None,  # moment, epoch seconds
 ) -> list[CheckResult]:  # none where there never was a prediction
     "How long ago the last prediction was."
-    newest = read_window(log, folder, last=1)["at"].max()
+    newest = read_window(log, folder, max_rows=1)["predicted_at"].max()
     if not newest > 0:
         return []
     passed = ((time.time() if now is None else now) - newest) / 3600

@@ -49,13 +49,21 @@ def simulate_predictions(
     )
     said = champion.model.predict(asked)[["price", "low", "high"]]
     given = [json.dumps({k: v for k, v in g.items() if pd.notna(v)}, default=str) for g in asked.to_dict("records")]
-    fixed = dict(source="api", level=champion.model.level, abstained="", wider="[]", ms=1.2)
+    fixed = dict(source="api", level=champion.model.level, abstain_reason="", notes="[]", latency_ms=1.2)
 
     def by(t: float) -> str:
         return champion.version if t > now - 6 * DAY_SECONDS else "3-0f3c21aa"
 
     return [
-        dict(id=f"{int(t * 1000):012x}{i:020x}", at=float(t), model=by(t), listing=g, sold=float(p), **s, **fixed)
+        dict(
+            id=f"{int(t * 1000):012x}{i:020x}",
+            predicted_at=float(t),
+            model_version=by(t),
+            features=g,
+            sold=float(p),
+            **s,
+            **fixed,
+        )
         for i, (t, g, p, s) in enumerate(zip(at, given, cars["price"], said.to_dict("records")))
     ]
 

@@ -120,7 +120,7 @@ def _sold_on(sale: Any, given: dict[str, Any]) -> str:
     return str(
         (sale.sold_on if isinstance(sale.sold_on, str) else None)
         or given.get("listed_on")
-        or datetime.fromtimestamp(sale.at, UTC).date()
+        or datetime.fromtimestamp(sale.predicted_at, UTC).date()
     )[:10]
 
 
@@ -135,17 +135,19 @@ def ingest_sales(
         return None
     ours = {h[:8] for h in track.model_hashes(root, name)}
     kept = _kept(name, root)
-    sales = sales[sales["model"].str.split("-").str[-1].isin(ours)]
-    sales = sales[[pair not in kept for pair in zip(sales["id"], sales["told"].map(repr))]]
+    sales = sales[sales["model_version"].str.split("-").str[-1].isin(ours)]
+    sales = sales[[pair not in kept for pair in zip(sales["id"], sales["reported_at"].map(repr))]]
     if sales.empty:
         return None
-    given = [json.loads(text) for text in sales["listing"]]
+    given = [json.loads(text) for text in sales["features"]]
     source = load_source(name, root)
     raw = pd.DataFrame(given, columns=list(FIELDS), dtype=object).assign(
         price=sales["realised"].to_numpy(), listed_on=[_sold_on(s, g) for s, g in zip(sales.itertuples(), given)]
     )
     entry = canonical(source).model_copy(update=dict(extras={}))
-    return _taken("sales", raw, entry, source, sale=sales["id"].to_numpy(), told=sales["told"].map(repr).to_numpy())
+    return _taken(
+        "sales", raw, entry, source, sale=sales["id"].to_numpy(), told=sales["reported_at"].map(repr).to_numpy()
+    )
 
 
 def _kept(name: str, root: str | Path) -> set[tuple[str, str]]:

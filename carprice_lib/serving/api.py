@@ -45,7 +45,7 @@ class ErrorResponse(BaseModel):
 class DealResponse(BaseModel):
     "How an asked price stands among like cars."
 
-    asked: float
+    asking_price: float
     label: str = Note(description="great, good, fair, high or overpriced; empty where the model abstains")
     why: str
     edges: dict[str, float] = Note(description="upper edge of each label")
@@ -61,12 +61,12 @@ class PredictionResponse(BaseModel):
     high: float = Note(gt=0)
     level: float = Note(description="share of like cars whose price lies in the range")
     abstained: bool = Note(description="true: do not use this price")
-    reason: str = Note(description="why not")
+    abstain_reason: str = Note(description="why not; empty where it did not abstain")
     notes: list[str] = Note(description="why the range is wider, and what was assumed")
     suggestions: dict[str, str] = Note(description="names that may have been meant, by field")
-    model: str
+    model_version: str
     deal: DealResponse | None
-    ms: float
+    latency_ms: float
     explanation: dict | None = Note(None, description="as /explain gives it, with ?explain=true")
 
 # %% ../../nbs/serving/05_api.ipynb #fd4a2ee2
@@ -261,7 +261,7 @@ def _pricing(api: Api) -> None:
     "Routes that price listings."
     app = api.app
     figures = api.figures
-    asks = dict(level=LEVEL, asked=ASKED, explain=FLAG)
+    asks = dict(level=LEVEL, asking_price=ASKED, explain=FLAG)
 
     @app.post(
         "/predict",
@@ -270,10 +270,10 @@ def _pricing(api: Api) -> None:
     async def predict(request: Request) -> Response:
         "Price of one listing with its range."
         given = await _object(request)
-        asked = _number(request, "asked", 1e-9, 1e12)
+        asking_price = _number(request, "asking_price", 1e-9, 1e12)
         level = _number(request, "level", 0.5, 0.99)
         explain = _flag(request, "explain")
-        said = api.service.answer(given, level, asked)
+        said = api.service.predict(given, level, asking_price)
         figures.priced.labels("api").inc()
         if said["abstained"]:
             figures.abstained.labels("api").inc()
@@ -338,7 +338,7 @@ def _batch(api: Api) -> Callable:
         return json_response(
             {
                 "currency": api.service.champion.model.about["currency"],
-                "model": api.service.champion.version,
+                "model_version": api.service.champion.version,
                 "rows": rows,
             }
         )
@@ -368,7 +368,7 @@ async def _uploaded(request: Request, kind: str) -> tuple[IO[bytes], str]:
 
 async def _priced_table(api: Api, request: Request, kind: str, level: float | None) -> Response:
     "A priced table as a stream."
-    more = dict(count=partial(_counted, api), request=request.scope.get("request_id", ""))
+    more = dict(count=partial(_counted, api), request_id=request.scope.get("request_id", ""))
     try:
         file, form = await _uploaded(request, kind)
         pieces = price_file(api.service, file, form, level, api.log, **more)
@@ -415,7 +415,7 @@ def _watched(api: Api) -> None:
     async def ready() -> Response:
         "A model is loaded and the log takes rows."
         await run_in_threadpool(api.log.check)
-        return json_response({"status": "ready", "model": api.service.champion.version})
+        return json_response({"status": "ready", "model_version": api.service.champion.version})
 
     @app.get("/metrics", **_says(504, tags=["about"]))
     async def metrics() -> Response:
@@ -449,4 +449,4 @@ def _keeping(api: Api) -> None:
                 if isinstance(e, (ModelError, ServiceError))
                 else "The new model cannot be read; the old one stays.",
             ) from None
-        return json_response({"status": "reloaded", "model": version})
+        return json_response({"status": "reloaded", "model_version": version})

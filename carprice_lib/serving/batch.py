@@ -39,30 +39,39 @@ def price_rows(
     listings: Sequence[Any],  # fields of each listing
     level: float | None = None,  # nominal coverage of the range
     log: PredictionLog | None = None,  # where answers are kept
-    request: str = "",  # id of the request
+    request_id: str = "",
 ) -> list[dict[str, Any]]:  # `ADDED_COLUMNS` of each, and its prediction_id
     "Price of each listing, or the reason why it has none."
     rows = []
-    kept = []
+    log_rows = []
     for given in listings:
         try:
-            if isinstance(given, ListingError):
-                raise given
-            if not isinstance(given, Mapping):
-                raise ListingError("a listing must be an object with fields such as brand and model.")
-            said = service.answer(given, level)
+            prediction = _predict(service, given, level)
         except (ListingError, ModelError) as e:
-            rows.append(dict.fromkeys(ADDED_COLUMNS) | dict(prediction_id=None, error=str(e)))
+            rows.append(dict.fromkeys(ADDED_COLUMNS) | {"prediction_id": None, "error": str(e)})
         else:
-            note = " ".join(filter(None, [said["reason"], *said["notes"]]))
-            rows.append(
-                {k: said[k] for k in ("prediction_id", "price", "low", "high", "level", "abstained")}
-                | dict(note=note, error=None)
-            )
-            kept.append(to_log_row(said, given, "batch", request))
+            rows.append(_priced(prediction))
+            log_rows.append(to_log_row(prediction, given, "batch", request_id))
     if log is not None:
-        log.write(kept)
+        log.write(log_rows)
     return rows
+
+
+def _predict(service: Service, given: Any, level: float | None) -> dict[str, Any]:
+    "Answer of one row; raises `ListingError` for one that is none."
+    if isinstance(given, ListingError):
+        raise given
+    if not isinstance(given, Mapping):
+        raise ListingError("a listing must be an object with fields such as brand and model.")
+    return service.predict(given, level)
+
+
+def _priced(prediction: Mapping[str, Any]) -> dict[str, Any]:
+    "An answer as a row of a table."
+    same = ("prediction_id", "price", "low", "high", "level", "abstained")
+    row = {name: prediction[name] for name in same}
+    texts = [prediction["abstain_reason"], *prediction["notes"]]
+    return row | {"note": " ".join(filter(None, texts)), "error": None}
 
 # %% ../../nbs/serving/03_batch.ipynb #d9601637
 FILE_KINDS = {".csv": "csv", ".parquet": "parquet"}
@@ -150,14 +159,14 @@ def priced_pieces(
     log: PredictionLog | None = None,  # where answers are kept
     tell: Callable[[int], None] = lambda rows: None,  # told how many rows are done
     count: Callable[[list[dict]], None] = lambda rows: None,  # given what `price_rows` gave of each piece
-    request: str = "",  # id of the request
+    request_id: str = "",
 ) -> "Iterator[pd.DataFrame]":  # the file's rows with `ADDED_COLUMNS`
     "A file with prices, piece by piece; raises ValueError for a file that cannot be read or lacks a column."
     import pandas as pd
 
     done = 0
     for piece in _pieces(source, kind):
-        rows = price_rows(service, _listings(piece), level, log, request)
+        rows = price_rows(service, _listings(piece), level, log, request_id)
         count(rows)
         priced = pd.DataFrame(rows, index=piece.index, columns=ADDED_COLUMNS)
         piece = piece.drop(columns=SURPLUS, errors="ignore")
@@ -179,7 +188,7 @@ def price_file(
     level: float | None = None,  # nominal coverage of the range
     log: PredictionLog | None = None,  # where answers are kept
     out: str = "",  # csv or parquet, where the answer is another kind
-    **more: Any,  # tell, count and request, as in `priced_pieces`
+    **more: Any,  # tell, count and request_id, as in `priced_pieces`
 ) -> Iterator[bytes]:
     "The priced file, as it grows; no more than a piece is in memory."
     return _written(priced_pieces(service, source, kind, level, log, **more), out or kind)

@@ -40,27 +40,27 @@ def log_url(
     return f"sqlite:///{Path(root).resolve() / 'data/log/predictions.db'}"
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #3f25de5d
-SCHEMA_VERSION = 1  # of the tables; raised when their meaning changes
+SCHEMA_VERSION = 2  # of the tables; raised when their meaning changes
 _META = sa.MetaData()
 _STATE = sa.Table("carprice_log", _META, sa.Column("version", sa.Integer, primary_key=True))
 PREDICTIONS = sa.Table(
     "predictions",
     _META,
     sa.Column("id", sa.String(32), primary_key=True),
-    sa.Column("at", sa.Float, nullable=False, index=True),
-    sa.Column("request", sa.String(64)),
+    sa.Column("predicted_at", sa.Float, nullable=False, index=True),
+    sa.Column("request_id", sa.String(64)),
     sa.Column("source", sa.String(16)),
-    sa.Column("model", sa.String(64)),
+    sa.Column("model_version", sa.String(64)),
     sa.Column("level", sa.Float),
     sa.Column("price", sa.Float),
     sa.Column("low", sa.Float),
     sa.Column("high", sa.Float),
-    sa.Column("abstained", sa.Text),
-    sa.Column("wider", sa.Text),
-    sa.Column("asked", sa.Float),
+    sa.Column("abstain_reason", sa.Text),
+    sa.Column("notes", sa.Text),
+    sa.Column("asking_price", sa.Float),
     sa.Column("label", sa.String(16)),
-    sa.Column("ms", sa.Float),
-    sa.Column("listing", sa.Text, nullable=False),
+    sa.Column("latency_ms", sa.Float),
+    sa.Column("features", sa.Text, nullable=False),
 )
 FEEDBACK = sa.Table(
     "feedback",
@@ -68,9 +68,9 @@ FEEDBACK = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),
     sa.Column("price", sa.Float, nullable=False),
     sa.Column("sold_on", sa.String(10)),
-    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("reported_at", sa.Float, nullable=False),
 )
-COLUMNS = tuple(c.name for c in PREDICTIONS.columns)
+COLUMNS = tuple(column.name for column in PREDICTIONS.columns)
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #c8cae96b
 def new_id() -> str:  # 32 hex digits
@@ -122,13 +122,13 @@ class PredictionLog:
     def __init__(
         self,
         url: str,  # from `log_url`; raises `LogError`
-        days: str | Path | None = None,
+        parquet_folder: str | Path | None = None,
     ):  # folder of the Parquet files, where feedback looks for older predictions
         self._waiting: list[Any]
         self.engine = _engine(url)
         self._waiting = []
         self._mutex = threading.Lock()
-        self.days = days and Path(days)
+        self.parquet_folder = Path(parquet_folder) if parquet_folder else None
         self._thread = ThreadPoolExecutor(1, "log")  # one writer: rows that come while it writes go together
         try:
             self._open()
@@ -142,17 +142,88 @@ class PredictionLog:
         self.close()
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #a2bd5153
+_MIGRATION_LOCK = int.from_bytes(b"carprice")  # key of PostgreSQL's advisory lock
+_RENAMED_IN_2 = {  # columns that version 1 called otherwise, by table
+    "predictions": {
+        "at": "predicted_at",
+        "request": "request_id",
+        "model": "model_version",
+        "abstained": "abstain_reason",
+        "wider": "notes",
+        "asked": "asking_price",
+        "ms": "latency_ms",
+        "listing": "features",
+    },
+    "feedback": {"at": "reported_at"},
+    "minutes": {"slowest": "max_seconds"},
+}
+
+
+@contextmanager
+def _exclusive(engine: sa.Engine) -> Iterator[sa.Connection]:
+    "A transaction that no other process can be in at the same time."
+    with engine.begin() as db:
+        if engine.dialect.name == "sqlite":
+            db.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        yield db
+
+
+def _to_version_2(db: sa.Connection) -> None:
+    "Give columns the field's names."
+    there = sa.inspect(db).get_table_names()
+    for table, renamed in _RENAMED_IN_2.items():
+        if table not in there:  # other modules make theirs when they first use them
+            continue
+        for old, new in renamed.items():
+            db.exec_driver_sql(f'ALTER TABLE {table} RENAME COLUMN "{old}" TO "{new}"')
+    db.exec_driver_sql("DROP INDEX IF EXISTS ix_predictions_at")
+    for index in PREDICTIONS.indexes:
+        index.create(db)
+
+
+_MIGRATIONS = {1: _to_version_2}  # from each version to the next
+
+# %% ../../nbs/serving/00_prediction_log.ipynb #e90af422
+def _stored_version(db: sa.Connection) -> int | None:
+    "Version of the tables; None where there are none yet."
+    there = sa.inspect(db).get_table_names()
+    version = db.scalar(sa.select(sa.func.max(_STATE.c.version))) if _STATE.name in there else None
+    if version is None and PREDICTIONS.name in there:
+        return 1  # version 1 wrote its number after its tables, and may have been killed in between
+    return version
+
+
+def _make_or_migrate(db: sa.Connection) -> int:
+    "Make the tables, or bring them up to date; returns their version, which may be newer than ours."
+    version = _stored_version(db)
+    if version is None:
+        _META.create_all(db)
+        db.execute(sa.insert(_STATE).values(version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
+    if version >= SCHEMA_VERSION:
+        return version
+    for older in range(version, SCHEMA_VERSION):
+        _MIGRATIONS[older](db)
+    _META.create_all(db)
+    db.execute(sa.delete(_STATE))
+    db.execute(sa.insert(_STATE).values(version=SCHEMA_VERSION))
+    return SCHEMA_VERSION
+
+
 @patch
 def _open(self: PredictionLog) -> None:
-    "Make the tables where they are missing, and refuse those of another version."
-    _META.create_all(self.engine)
-    with self.engine.begin() as db:
-        known = db.scalar(sa.select(sa.func.max(_STATE.c.version)))
-        if known is None:
-            db.execute(sa.insert(_STATE).values(version=SCHEMA_VERSION))
-    if known not in (None, SCHEMA_VERSION):
+    "Make the tables where they are missing, migrate older ones, and refuse newer ones."
+    with self.engine.connect() as db:
+        version = _stored_version(db)
+    if version is None or version < SCHEMA_VERSION:
+        with _exclusive(self.engine) as db:
+            version = _make_or_migrate(db)
+    if version > SCHEMA_VERSION:
         raise LogError(
-            f"The prediction log has version {known}, but this carprice writes {SCHEMA_VERSION}: use another log."
+            f"The prediction log has version {version}, but this carprice knows versions up to {SCHEMA_VERSION}: "
+            "update carprice, or use another log."
         )
 
 
@@ -171,9 +242,10 @@ def write(
     "Write rows; returns after their commit, raises `LogError` where none of them was written."
     if not rows:
         return
+    filled = [{column: row.get(column) for column in COLUMNS} for row in rows]
     try:
         with self.engine.begin() as db:
-            db.execute(sa.insert(PREDICTIONS), [{c: row.get(c) for c in COLUMNS} for row in rows])
+            db.execute(sa.insert(PREDICTIONS), filled)
     except SQLAlchemyError as e:
         raise LogError(f"The prediction log did not take the answer ({_cause(e)}).") from None
 
@@ -226,12 +298,13 @@ def feedback(
     on: date | str | None = None,  # day of the sale
 ) -> None:
     "Keep the price that a car was sold for; raises KeyError for a prediction that is not in the log."
-    row = dict(price=float(price), sold_on=None if on is None else str(on), at=time.time())
+    row = dict(price=float(price), sold_on=None if on is None else str(on), reported_at=time.time())
     try:
         with self.engine.begin() as db:
             if not self._answered(db, id):
                 raise KeyError(f"There is no prediction {id!r} in the log.")
-            if not db.execute(sa.update(FEEDBACK).where(FEEDBACK.c.id == id).values(row)).rowcount:
+            known = db.execute(sa.update(FEEDBACK).where(FEEDBACK.c.id == id).values(row))
+            if not known.rowcount:
                 db.execute(sa.insert(FEEDBACK).values(row | {"id": id}))
     except SQLAlchemyError as e:
         raise LogError(f"The prediction log did not take the price ({_cause(e)}).") from None
@@ -246,10 +319,17 @@ def _answered(self: PredictionLog, db: sa.Connection, id: str) -> bool:
         days = {_day(int(id[:12], 16) / 1000 + late) for late in (0, 60)}  # made just before midnight, kept just after
     except (ValueError, OverflowError, OSError):
         return False
+    if self.parquet_folder is None:
+        return False
+    files = [self.parquet_folder / f"predictions-{day}.parquet" for day in days]
+    return any(_has_id(file, id) for file in files if file.exists())
+
+
+def _has_id(file: Path, id: str) -> bool:
+    "Is a prediction in a day's file?"
     import pyarrow.parquet as pq
 
-    files = [f for day in days if self.days and (f := self.days / f"predictions-{day}.parquet").exists()]
-    return any(pq.read_table(f, columns=["id"], filters=[("id", "=", id)]).num_rows for f in files)
+    return pq.read_table(file, columns=["id"], filters=[("id", "=", id)]).num_rows > 0
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #b2d026c5
 @patch
@@ -316,26 +396,36 @@ def rotate(
 def _rotate(self: PredictionLog, folder: Path, end: float) -> list[Path]:
     "Move the days before a moment, the oldest first."
     written = []
-    with self.engine.connect() as db:
-        oldest = db.scalar(sa.select(sa.func.min(PREDICTIONS.c.at)).where(PREDICTIONS.c.at < end))
-    while oldest is not None:
-        start = _midnight(_day(oldest))
-        until = _midnight(_day(oldest) + timedelta(days=1))
-        written.append(self._move(folder / f"predictions-{_day(oldest)}.parquet", start, until))
-        with self.engine.connect() as db:
-            oldest = db.scalar(
-                sa.select(sa.func.min(PREDICTIONS.c.at)).where(PREDICTIONS.c.at.between(until, end - 1e-6))
-            )
+    until = 0.0
+    while (oldest := self._oldest(until, end)) is not None:
+        day = _day(oldest)
+        until = _midnight(day + timedelta(days=1))
+        written.append(self._move(folder / f"predictions-{day}.parquet", _midnight(day), until))
     return written
+
+
+@patch
+def _oldest(self: PredictionLog, since: float, end: float) -> float | None:
+    "Moment of the oldest row of a window; None where it is empty."
+    when = PREDICTIONS.c.predicted_at
+    with self.engine.connect() as db:
+        return db.scalar(sa.select(sa.func.min(when)).where(when >= since, when < end))
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #0e61f069
 def _schema() -> Any:
     "Columns of a day's file."
     import pyarrow as pa
 
-    return pa.schema(
-        [(c.name, pa.float64() if isinstance(c.type, sa.Float) else pa.string()) for c in PREDICTIONS.columns]
-    )
+    fields = []
+    for column in PREDICTIONS.columns:
+        fields.append((column.name, pa.float64() if isinstance(column.type, sa.Float) else pa.string()))
+    return pa.schema(fields)
+
+
+def _renamed(table: Any) -> Any:
+    "A day's table with today's names: files that version 1 wrote stay as they are."
+    new_names = _RENAMED_IN_2["predictions"]
+    return table.rename_columns([new_names.get(name, name) for name in table.column_names])
 
 
 @patch
@@ -343,16 +433,18 @@ def _rows(self: PredictionLog, start: float, until: float, piece: int = 10_000) 
     "Rows of a day as Arrow tables, each read for itself."
     import pyarrow as pa
 
-    when = PREDICTIONS.c.at
+    when = PREDICTIONS.c.predicted_at
+    order = sa.tuple_(when, PREDICTIONS.c.id)
     last = (start, "")
     while True:
-        day = sa.select(PREDICTIONS).where(when >= last[0], when < until, sa.tuple_(when, PREDICTIONS.c.id) > last)
+        rest = sa.select(PREDICTIONS).where(when >= last[0], when < until, order > last)
+        query = rest.order_by(when, PREDICTIONS.c.id).limit(piece)
         with self.engine.connect() as db:
-            rows = db.execute(day.order_by(when, PREDICTIONS.c.id).limit(piece)).mappings().all()
+            rows = db.execute(query).mappings().all()
         if not rows:
             return
         yield pa.Table.from_pylist([dict(row) for row in rows], _schema())
-        last = rows[-1]["at"], rows[-1]["id"]
+        last = rows[-1]["predicted_at"], rows[-1]["id"]
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #7be01c55
 @patch
@@ -366,17 +458,19 @@ def _move(self: PredictionLog, file: Path, start: float, until: float) -> Path:
     there = pa.array([], pa.string())
     with pq.ParquetWriter(fresh, _schema()) as out:
         if file.exists():
-            there = pq.read_table(file, columns=["id"])["id"].cast(pa.string()).combine_chunks()
+            ids = pq.read_table(file, columns=["id"])["id"]
+            there = ids.cast(pa.string()).combine_chunks()
             for old in pq.ParquetFile(file).iter_batches():
-                out.write_table(pa.Table.from_batches([old]).cast(_schema()))
+                out.write_table(_renamed(pa.Table.from_batches([old])).cast(_schema()))
         for rows in self._rows(start, until):
             out.write_table(rows.filter(pc.invert(pc.is_in(rows["id"], there))))
     with open(fresh, "rb") as f:
         os.fsync(f.fileno())
     os.replace(fresh, file)
-    for ids in pq.ParquetFile(file).iter_batches(1000, columns=["id"]):
+    for batch in pq.ParquetFile(file).iter_batches(1000, columns=["id"]):
+        moved = PREDICTIONS.c.id.in_(batch["id"].to_pylist())
         with self.engine.begin() as db:
-            db.execute(sa.delete(PREDICTIONS).where(PREDICTIONS.c.id.in_(ids["id"].to_pylist())))
+            db.execute(sa.delete(PREDICTIONS).where(moved))
     return file
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #5bdd160b
@@ -385,42 +479,48 @@ def read_window(
     folder: str | Path,  # of the Parquet files
     since: float | None = None,
     until: float | None = None,  # moments, epoch seconds
-    last: int | None = None,  # only so many, the newest
+    max_rows: int | None = None,  # only so many, the newest
 ) -> "pd.DataFrame":  # `COLUMNS`, oldest first
     "Predictions of a window, wherever they are."
     import pandas as pd
 
     low = since if since is not None else 0.0
     high = until if until is not None else float("inf")
-    query = (
-        sa.select(PREDICTIONS)
-        .where(PREDICTIONS.c.at >= low, PREDICTIONS.c.at < min(high, 1e12))
-        .order_by(PREDICTIONS.c.id.desc())
-    )
+    when = PREDICTIONS.c.predicted_at
+    query = sa.select(PREDICTIONS).where(when >= low, when < min(high, 1e12))
+    query = query.order_by(PREDICTIONS.c.id.desc()).limit(max_rows)
     with log.engine.connect() as db:
-        rows = pd.read_sql(query if last is None else query.limit(last), db)
+        rows = pd.read_sql(query, db)
     for file in sorted(Path(folder).glob("predictions-*.parquet"), reverse=True):
-        if last is not None and len(rows) >= last:
+        if max_rows is not None and len(rows) >= max_rows:
             break
-        if not low - 86_400 < _midnight(date.fromisoformat(file.stem.removeprefix("predictions-"))) < high:
+        begin = _midnight(date.fromisoformat(file.stem.removeprefix("predictions-")))
+        if begin <= low - 86_400 or begin >= high:
             continue
-        old = pd.read_parquet(file)
-        rows = pd.concat([rows, old[old["at"].between(low, high, inclusive="left")]]).drop_duplicates("id")
+        day = _read_day(file)
+        wanted = day["predicted_at"].between(low, high, inclusive="left")
+        rows = pd.concat([rows, day[wanted]]).drop_duplicates("id")
     rows = rows.sort_values("id", ignore_index=True)
-    return rows if last is None else rows.tail(last).reset_index(drop=True)
+    return rows if max_rows is None else rows.tail(max_rows).reset_index(drop=True)
+
+
+def _read_day(file: Path) -> "pd.DataFrame":
+    "A day's file."
+    import pyarrow.parquet as pq
+
+    return _renamed(pq.read_table(file)).to_pandas()
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #35e1d7c4
 def read_ground_truth(
     log: PredictionLog,
     folder: str | Path,  # of the Parquet files
-    **window: Any,  # since, until and last, as in `read_window`
-) -> "pd.DataFrame":  # `COLUMNS`, with realised, sold_on and told, the moment when the price was
+    **window: Any,  # since, until and max_rows, as in `read_window`
+) -> "pd.DataFrame":  # `COLUMNS`, with realised, sold_on, and reported_at, the moment when the price was
     "Predictions whose price realised is known."
     import pandas as pd
 
-    prices = sa.select(
-        FEEDBACK.c.id, FEEDBACK.c.price.label("realised"), FEEDBACK.c.sold_on, FEEDBACK.c.at.label("told")
-    )
+    realised = FEEDBACK.c.price.label("realised")
+    query = sa.select(FEEDBACK.c.id, realised, FEEDBACK.c.sold_on, FEEDBACK.c.reported_at)
     with log.engine.connect() as db:
-        said = pd.read_sql(prices, db)
-    return read_window(log, folder, **window).merge(said, on="id")
+        prices = pd.read_sql(query, db)
+    return read_window(log, folder, **window).merge(prices, on="id")

@@ -83,7 +83,7 @@ class Service:
 
     def __init__(self, folder: str | Path):  # of plain files; raises `ModelError`
         self.champion = LoadedModel(folder)
-        self.answer(
+        self.predict(
             {"brand": "?", "model": "?", "year": 2018, "km_driven": 1e4, "fuel": "Petrol", "transmission": "Manual"}
         )  # warm
 
@@ -152,14 +152,12 @@ def _suggest(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str
 
 # %% ../../nbs/serving/02_service.ipynb #050d147f
 @patch
-def answer(
+def predict(
     self: Service,
     given: Mapping[str, Any],  # fields of a listing
     level: float | None = None,  # nominal coverage of the range, 0.5 to 0.99; the model's own by default
-    asked: float | None = None,  # price asked, for a deal label
-) -> dict[
-    str, Any
-]:  # prediction_id, price, currency, low, high, level, abstained, reason, notes, suggestions, model, deal
+    asking_price: float | None = None,  # for a deal label, in the model's currency
+) -> dict[str, Any]:  # as `api.PredictionResponse` describes it
     "What a car is worth; raises `ListingError` for a bad listing, `ModelError` for a bad level or price."
     champion = self.champion
     begun = time.perf_counter()
@@ -169,31 +167,40 @@ def answer(
         raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes = list(value.why)
-    near = _suggest(champion, listing) if value.why else {}
+    suggestions = _suggest(champion, listing) if value.why else {}
     if notes and notes[0].startswith("this trim") and not listing.get("variant"):
         notes[0] = "the trim is not given, so the range is wider"
-    notes += [f"did you mean {name}?" for name in near.values()]
+    notes += [f"did you mean {name}?" for name in suggestions.values()]
     if "listed_on" not in listing:
         notes.append(f"the age is counted for {about['as_of']}, the day of the newest listings known")
-    label = None if asked is None else rate_deal(champion.model, listing, asked)
-    return dict(
-        prediction_id=new_id(),
-        price=round(value.price, 2),
-        currency=about["currency"],
-        low=round(value.low, 2),
-        high=round(value.high, 2),
-        level=value.level,
-        abstained=bool(value.abstained),
-        reason=value.abstained,
-        notes=notes,
-        suggestions=near,
-        model=champion.version,
-        deal=label
-        and dict(
-            asked=asked, label=label.label, why=label.why, edges=dict(zip(LABELS, (round(e, 2) for e in label.edges)))
-        ),
-        ms=round((time.perf_counter() - begun) * 1000, 3),
-    )
+    deal = None if asking_price is None else _deal(champion, listing, asking_price)
+    return {
+        "prediction_id": new_id(),
+        "price": round(value.price, 2),
+        "currency": about["currency"],
+        "low": round(value.low, 2),
+        "high": round(value.high, 2),
+        "level": value.level,
+        "abstained": bool(value.abstained),
+        "abstain_reason": value.abstained,
+        "notes": notes,
+        "suggestions": suggestions,
+        "model_version": champion.version,
+        "deal": deal,
+        "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
+    }
+
+
+def _deal(champion: LoadedModel, listing: Mapping[str, Any], asking_price: float) -> dict[str, Any]:
+    "How an asking price stands among like cars; raises `ModelError`."
+    deal = rate_deal(champion.model, listing, asking_price)
+    edges = [round(edge, 2) for edge in deal.edges]
+    return {
+        "asking_price": asking_price,
+        "label": deal.label,
+        "why": deal.why,
+        "edges": dict(zip(LABELS, edges)),
+    }
 
 # %% ../../nbs/serving/02_service.ipynb #076cbccc
 @patch
@@ -201,7 +208,7 @@ def explain(
     self: Service,
     given: Mapping[str, Any],  # fields of a listing
     count: int = 5,  # comparable listings
-) -> dict[str, Any]:  # price, base, drivers by field, comparables, currency and model
+) -> dict[str, Any]:  # price, base, drivers by field, comparables, currency and model_version
     "Where a price comes from; raises `ListingError`."
     champion = self.champion
     listing = _read(champion, given)
@@ -212,16 +219,20 @@ def explain(
         drivers=drivers.amounts,
         comparables=[_plain(c) for c in champion.reasons.comparables(listing, count)],
         currency=champion.model.about["currency"],
-        model=champion.version,
+        model_version=champion.version,
     )
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     "A comparable listing as JSON takes it."
-    return {
-        k: str(v)[:10] if FIELDS.get(k) and FIELDS[k].kind == "date" else round(v, 3) if isinstance(v, float) else v
-        for k, v in row.items()
-    }
+    plain = {}
+    for name, value in row.items():
+        if name in FIELDS and FIELDS[name].kind == "date":
+            value = str(value)[:10]
+        elif isinstance(value, float):
+            value = round(value, 3)
+        plain[name] = value
+    return plain
 
 # %% ../../nbs/serving/02_service.ipynb #1d77f505
 @patch
@@ -279,23 +290,23 @@ def about(self: Service) -> dict[str, Any]:  # version, hash, dataset, rows, as_
 
 # %% ../../nbs/serving/02_service.ipynb #6bf9d423
 def to_log_row(
-    answer: Mapping[str, Any],  # from `Service.answer`
+    prediction: Mapping[str, Any],  # from `Service.predict`
     listing: Mapping[str, Any],  # as it was given
     source: str,  # api, batch, page or mcp
-    request: str = "",  # id of the request
+    request_id: str = "",
 ) -> dict[str, Any]:  # a row of the prediction log
     "An answer as the prediction log keeps it; fields that no listing has are left out."
-    deal = answer["deal"] or {}
-    kept = {k: v for k, v in listing.items() if k in FIELDS and v is not None}
-    return dict(
-        id=answer["prediction_id"],
-        at=time.time(),
-        request=request,
-        source=source,
-        model=answer["model"],
-        abstained=answer["reason"],
-        wider=json.dumps(answer["notes"]),
-        asked=deal.get("asked"),
-        label=deal.get("label"),
-        listing=json.dumps(kept, default=str),
-    ) | {k: answer[k] for k in ("level", "price", "low", "high", "ms")}
+    deal = prediction["deal"] or {}
+    features = {name: value for name, value in listing.items() if name in FIELDS and value is not None}
+    row = {
+        "id": prediction["prediction_id"],
+        "predicted_at": time.time(),
+        "request_id": request_id,
+        "source": source,
+        "notes": json.dumps(prediction["notes"]),
+        "asking_price": deal.get("asking_price"),
+        "label": deal.get("label"),
+        "features": json.dumps(features, default=str),
+    }
+    same = ("model_version", "abstain_reason", "level", "price", "low", "high", "latency_ms")
+    return row | {name: prediction[name] for name in same}

@@ -176,7 +176,7 @@ MINUTES = sa.Table(
     sa.Column("worker", sa.String(16), primary_key=True),
     sa.Column("requests", sa.Integer, nullable=False),
     sa.Column("errors", sa.Integer, nullable=False),
-    sa.Column("slowest", sa.Float, nullable=False),
+    sa.Column("max_seconds", sa.Float, nullable=False),
     sa.Column("buckets", sa.Text, nullable=False),
 )
 
@@ -221,7 +221,7 @@ def take(
         worker=self.worker,
         requests=self.requests,
         errors=self.errors,
-        slowest=self.slowest,
+        max_seconds=self.slowest,
         buckets=json.dumps(self.buckets),
     )
     self.since = now
