@@ -344,7 +344,6 @@ def open_and_die(url, statement=-1):
     "Open a log in a process of its own, killed after one of its statements."
     return subprocess.Popen([sys.executable, "-c", OPEN_AND_DIE, url, str(statement)], cwd=ROOT)
 
-
 def test_an_older_log_is_migrated_whole_or_not_at_all(older_log, tmp_path):
     from carprice_lib.errors import LogError
     from carprice_lib.serving.prediction_log import (

@@ -38,7 +38,7 @@ from carprice_lib.monitoring.checks import (
 from ..monitoring.monitor import Monitor, MonitorConfig, PredictionWindow, moment
 from ..monitoring.service_health import ServiceMetrics, service_metrics
 from ..monitoring.service_health import service_metrics_by_step as live_over_time
-from ..serving.middleware import ApiMetrics, GuardMiddleware, Limits
+from ..serving.middleware import ApiMetrics, Limits, add_middleware
 from ..serving.prediction_log import PredictionLog, log_url
 from ..serving.service import LoadedModel, champion_folder
 
@@ -470,7 +470,7 @@ def make_dashboard(
     for path, route in (("/evidently", evidently), ("/health", health)):
         app.add_route(path, route)
     app = gr.mount_gradio_app(app, make_board(Board(watcher)), path="/", **LOOK | dict(css=LOOK["css"] + CSS))
-    app.add_middleware(GuardMiddleware, limits=Limits(keys=(token,), admin=token), figures=ApiMetrics())
+    add_middleware(app, Limits(keys=(token,), admin=token), ApiMetrics())
     return app
 
 # %% ../../nbs/apps/03_dashboard.ipynb #af23d5e9

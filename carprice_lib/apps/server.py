@@ -70,7 +70,7 @@ async def _rotate(log: PredictionLog, folder: Path, seconds: float = 3600.0) -> 
 @asynccontextmanager
 async def _beating(app: FastAPI) -> AsyncIterator[None]:
     "Write live figures for as long as the service runs."
-    beating = asyncio.create_task(heartbeat(app.state.api.log, app.state.api.figures.tally))
+    beating = asyncio.create_task(heartbeat(app.state.api.log, app.state.api.metrics.requests))
     try:
         yield
     finally:

@@ -74,11 +74,12 @@ def simulate_minutes(
 ) -> list[dict[str, Any]]:  # rows of `MINUTES`
     "Live figures of a week."
     rng = np.random.default_rng(seed)
+    tally = RequestCounters(worker="w1")
     rows = []
     for at in np.arange(now - 7 * DAY_SECONDS, now - 59, 60):
         if 0 <= at - (now - 4 * DAY_SECONDS) < 3600:
             continue
-        tally = RequestCounters(worker="w1", since=float(at))
+        tally.since = float(at)
         busy = 1 + 6 * daytime(np.array(at))
         failing = 0.2 if 0 <= at - (now - 3 * DAY_SECONDS) < 3 * 3600 else 0.001
         for took in rng.lognormal(-5 + busy / 8, 0.7, rng.poisson(busy)):

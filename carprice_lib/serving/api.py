@@ -30,7 +30,7 @@ from .. import __version__
 from ..data.schema import Listing
 from ..errors import ListingError, LogError, ModelError, ServiceError
 from .batch import ADDED_COLUMNS, MAX_BATCH_ROWS, file_kind, price_file, price_rows
-from .middleware import ApiError, ApiMetrics, GuardMiddleware, Limits, load_limits
+from .middleware import ApiError, ApiMetrics, Limits, add_middleware, load_limits
 from .prediction_log import PredictionLog
 from .service import Service, to_log_row
 
@@ -196,7 +196,7 @@ class Api:
         self.service = service
         self.log = log
         self.limits = limits
-        self.figures = ApiMetrics()
+        self.metrics = ApiMetrics()
         self.app = FastAPIOffline(
             title="carprice",
             version=__version__,
@@ -213,14 +213,14 @@ def make_api(
     service: Service,  # answers
     log: PredictionLog,  # keeps them
     limits: Limits | None = None,  # those of the environment by default
-) -> FastAPI:  # with the guard before it, `state.api` its `Api`
+) -> FastAPI:  # with the middleware before it, `state.api` its `Api`
     "The API as an ASGI app."
     api = Api(service, log, limits or load_limits())
     app = api.app
     for add in (_pricing, _reasoning, _telling, _watched, _keeping):
         add(api)
     routes = frozenset(getattr(r, "path", "") for r in app.routes)
-    app.add_middleware(GuardMiddleware, limits=api.limits, figures=api.figures, routes=routes)
+    add_middleware(app, api.limits, api.metrics, routes)
     for kind in (ApiError, ListingError, ModelError, LogError, ServiceError, ValidationError, HTTPException):
         app.add_exception_handler(kind, _error_response)
     app.state.api = api
@@ -260,7 +260,7 @@ def _sentence(error: ValidationError) -> str:
 def _pricing(api: Api) -> None:
     "Routes that price listings."
     app = api.app
-    figures = api.figures
+    counters = api.metrics
     asks = dict(level=LEVEL, asking_price=ASKED, explain=FLAG)
 
     @app.post(
@@ -274,9 +274,9 @@ def _pricing(api: Api) -> None:
         level = _number(request, "level", 0.5, 0.99)
         explain = _flag(request, "explain")
         said = api.service.predict(given, level, asking_price)
-        figures.priced.labels("api").inc()
+        counters.priced.labels("api").inc()
         if said["abstained"]:
-            figures.abstained.labels("api").inc()
+            counters.abstained.labels("api").inc()
         if explain:
             said["explanation"] = await run_in_threadpool(api.service.explain, given)
         await api.log.add(to_log_row(said, given, "api", request.scope.get("request_id", "")))
@@ -348,8 +348,8 @@ def _batch(api: Api) -> Callable:
 
 def _counted(api: Api, rows: Sequence[Mapping[str, Any]]) -> None:
     "Count what a batch priced."
-    api.figures.priced.labels("batch").inc(sum(r["error"] is None for r in rows))
-    api.figures.abstained.labels("batch").inc(sum(bool(r["abstained"]) for r in rows))
+    api.metrics.priced.labels("batch").inc(sum(r["error"] is None for r in rows))
+    api.metrics.abstained.labels("batch").inc(sum(bool(r["abstained"]) for r in rows))
 
 # %% ../../nbs/serving/05_api.ipynb #82bbfac6
 async def _uploaded(request: Request, kind: str) -> tuple[IO[bytes], str]:
@@ -420,7 +420,7 @@ def _watched(api: Api) -> None:
     @app.get("/metrics", **_says(504, tags=["about"]))
     async def metrics() -> Response:
         "Figures for Prometheus: latency, requests, errors, listings priced, abstentions."
-        return Response(generate_latest(api.figures.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(api.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 # %% ../../nbs/serving/05_api.ipynb #da8add8c
 def _keeping(api: Api) -> None:
