@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from .data.synthetic import simulate
     from .errors import CarpriceError
     from .evaluation.metrics import interval_metrics, price_metrics
-    from .model.explain import depreciation
     from .model.price_model import PriceModel, Valuation
+    from .model.valuation import depreciation
     from .serving.service import Service
 
 __version__ = "0.1.0"
@@ -19,7 +19,7 @@ _PLACES = {
     "PriceModel": "model.price_model",
     "Service": "serving.service",
     "Valuation": "model.price_model",
-    "depreciation": "model.explain",
+    "depreciation": "model.valuation",
     "interval_metrics": "evaluation.metrics",
     "prepare": "data.catalog",
     "price_metrics": "evaluation.metrics",

@@ -131,7 +131,7 @@ def champion(shared):
     with FileLock(shared / "champion.lock"):
         if not done.exists():
             cars = simulate(rows=2000, seed=1, dirt=0)[0]
-            model = PriceModel.fit(cars, {"rounds": 20}, dataset="demo")
+            model = PriceModel.fit(cars, {"n_estimators": 20}, dataset="demo")
             model.save(folder)
             Explainer.fit(model, cars).save(folder)
             done.touch()

@@ -266,8 +266,8 @@ class Clone:
 
     def _fewer(self, file):
         "Fewer trees by default and in the search, where a file says how many; returns in how many places."
-        text, n = re.subn(r"rounds=500(?=,  # trees)", "rounds=50", file.read_text())
-        text, m = re.subn(r'(SearchDimension\(\\?"rounds\\?", )300, 800\)', r"\g<1>30, 80)", text)
+        text, n = re.subn(r"n_estimators=500(?=,  # trees)", "n_estimators=50", file.read_text())
+        text, m = re.subn(r'(SearchDimension\(\\?"n_estimators\\?", )300, 800\)', r"\g<1>30, 80)", text)
         if n + m:
             file.write_text(text)
         return n + m

@@ -174,7 +174,7 @@ def watched(clones, champion):
     clone = clones(fill=False)
     clone.model = Path(shutil.copytree(champion, clone.path / "champion"))
     simulate(rows=800, seed=77, dirt=0)[0].to_parquet(clone.model / "predictions.parquet")
-    write_checksums(clone.model, ["predictions.parquet"], "beside-checksums.json")
+    write_checksums(clone.model, ["predictions.parquet"], "artifact_checksums.json")
     (clone.path / "params.yaml").write_text("dataset: demo\nseed: 7\n")
     clone.url = f"sqlite:///{clone.path / 'log.db'}"
     with PredictionLog(clone.url) as log:

@@ -93,7 +93,7 @@ def prepared(clones):
     "A small clean clone whose listings are prepared, and whose settings are given."
     clone = clones().small()
     clone.run("carprice stage prepare")
-    (clone.path / "data/model/tuned.json").write_text(json.dumps({"best": {"rounds": 60}}))
+    (clone.path / "data/model/tuned.json").write_text(json.dumps({"best": {"n_estimators": 60}}))
     return clone
 
 

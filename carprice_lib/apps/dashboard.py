@@ -109,7 +109,7 @@ class Reading:
 
     @property
     def currency(self) -> str:
-        return self.champion.model.about["currency"]
+        return self.champion.model.metadata["currency"]
 
 # %% ../../nbs/apps/03_dashboard.ipynb #4561a5b2
 class Board:
@@ -187,7 +187,7 @@ def glance(r: Reading, plan: MonitorConfig) -> str:  # HTML
     tiles += _live_tiles(r.live, plan) if r.live else []
     tiles += [
         tile("listings priced", f"{len(rows):,}", f"{_percent(refused)} abstained"),
-        tile("model in use", model.version, f"as of {model.model.about['as_of']}"),
+        tile("model in use", model.version, f"as of {model.model.metadata['as_of']}"),
     ]
     return f'<div class="tiles board">{"".join(tiles)}</div>'
 
@@ -386,7 +386,7 @@ def _errors_over_time(r: Reading) -> list[str]:
 # %% ../../nbs/apps/03_dashboard.ipynb #00bb998c
 def model_card(r: Reading) -> str:  # HTML
     "The model in use, and which models answered in this window."
-    about = r.champion.model.about
+    about = r.champion.model.metadata
     promoted = r.champion.promoted
     rows = r.given.rows
     known = [

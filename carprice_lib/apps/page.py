@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from .charts import deal_chart, depreciation_chart, range_chart, waterfall_chart
-from .i18n import LANGUAGES, format_money, format_number, format_percent, translate, translate_note
+from .i18n import LANGUAGES, format_money, format_number, format_percent, translate, translate_warning
 from .i18n import choices as named
 from ..data.schema import FIELDS
 from ..errors import ListingError, ModelError
@@ -56,10 +56,10 @@ def worth(
     currency = answer["currency"]
     share = format_percent(language, answer["level"])
     low, high = (format_money(language, answer[k], currency) for k in ("low", "high"))
-    notes = "".join(f"<li>{escape(translate_note(language, n))}</li>" for n in answer["notes"])
+    notes = "".join(f"<li>{escape(translate_warning(language, n))}</li>" for n in answer["notes"])
     notes = f"<ul>{notes}</ul>" if notes else ""
     if answer["abstained"]:
-        return f'<div role="status" class="sorry">{escape(translate(language, "abstained", why=translate_note(language, answer["abstain_reason"])))}</div>{notes}'
+        return f'<div role="status" class="sorry">{escape(translate(language, "abstained", why=translate_warning(language, answer["abstain_reason"])))}</div>{notes}'
     deal = answer["deal"]
     label = deal and translate(
         language,
@@ -377,7 +377,9 @@ def _on_file(page: Page) -> Any:
             good=format_number(language, good),
             bad=format_number(language, len(table) - good),
         )
-        picture = range_chart(table["price"].dropna().tolist(), page.service.champion.model.about["currency"], language)
+        picture = range_chart(
+            table["price"].dropna().tolist(), page.service.champion.model.metadata["currency"], language
+        )
         yield f'<div role="status"><p><b>{done}</b></p>{picture}</div>', str(out)
 
     return price

@@ -66,7 +66,7 @@ def card(
     gradio: str,  # its version
 ) -> str:  # Markdown, with the front matter that a Space reads
     "README of the Space, which is the model's card as well."
-    about = champion.model.about
+    about = champion.model.metadata
     scores = champion.promoted.get("metrics", {})
     head = dict(
         title="carprice",
@@ -147,7 +147,7 @@ def fill_space(
         old = Path(beside) / "old"
         new.mkdir()
         shutil.copytree(
-            model, new / "model", ignore=shutil.ignore_patterns("predictions.parquet", "beside-checksums.json")
+            model, new / "model", ignore=shutil.ignore_patterns("predictions.parquet", "artifact_checksums.json")
         )
         shutil.copytree(library, new / "carprice_lib", ignore=shutil.ignore_patterns("__pycache__", "_dev"))
         gradio = next(r.split("==")[1] for r in needed if r.startswith("gradio"))

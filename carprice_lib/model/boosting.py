@@ -27,15 +27,15 @@ from .features import MONOTONE_DECREASING
 DEFAULTS = dict(
     hedonic_alpha=2.0,  # penalty of the ridge regression
     smoothing=5.0,  # cars that a wider group's mean price is worth
-    rounds=500,  # trees
+    n_estimators=500,  # trees
     learning_rate=0.04,  # step of each tree
-    deeper=0,  # levels of a tree beyond those that suit the number of rows
+    max_depth_offset=0,  # levels of a tree beyond those that suit the number of rows
     min_child_weight=4.0,  # rows in a leaf, at least
     subsample=0.9,  # share of rows that a tree sees
-    colsample=0.25,  # share of columns that a split sees: rarely the same, or the constraints bind too early
+    colsample_bynode=0.25,  # share of columns that a split sees: rarely the same, or the constraints bind too early
     reg_lambda=1.0,  # penalty of a leaf's value
-    lean=0.5,
-)  # share of the hedonic price and the age curve that the trees start from
+    base_margin_share=0.5,  # share of the hedonic price and the age curve that the trees start from
+)
 
 # %% ../../nbs/model/03_boosting.ipynb #e58e6366
 def resolve_params(
@@ -75,9 +75,9 @@ MAX_ROWS_PER_TREE = 1_000_000  # rows that a tree learns from at most
 def train_booster(
     X: np.ndarray,  # float32 (n, p)
     y: np.ndarray,  # target (n,)
-    near: float,  # errors far below this count by their square, those far above by their size
+    huber_slope: float,  # errors far below this count by their square, those far above by their size
     names: list[str],  # names of the columns (p,)
-    settings: dict,  # all settings
+    params: dict,  # all settings
     max_depth: int,  # levels of a tree
     wear: float = 1.0,  # how often a split is offered a column of wear, beside other columns
     seed: int = 0,  # of the samples of rows and columns
@@ -85,35 +85,35 @@ def train_booster(
 ) -> xgb.Booster:  # fitted
     "Boosted trees that never rise with age, distance or owners."
     parts = -(-len(y) // MAX_ROWS_PER_TREE)
-    falls = "(" + ",".join("-1" if n in MONOTONE_DECREASING else "0" for n in names) + ")"
+    constraints = "(" + ",".join("-1" if n in MONOTONE_DECREASING else "0" for n in names) + ")"
     options = dict(
         objective="reg:squarederror",
         tree_method="hist",
         nthread=threads,
-        monotone_constraints=falls,
+        monotone_constraints=constraints,
         base_score=round(float(np.median(y)), 6),
         max_depth=max_depth,
-        eta=settings["learning_rate"],
-        min_child_weight=settings["min_child_weight"],
-        subsample=settings["subsample"],
-        colsample_bynode=settings["colsample"],
-        reg_lambda=settings["reg_lambda"],
+        eta=params["learning_rate"],
+        min_child_weight=params["min_child_weight"],
+        subsample=params["subsample"],
+        colsample_bynode=params["colsample_bynode"],
+        reg_lambda=params["reg_lambda"],
     )
-    about = dict(
+    columns = dict(
         feature_names=xgb_names(names),
         feature_weights=np.array([wear if n in MONOTONE_DECREASING else 1.0 for n in names]),
         nthread=threads,
     )
-    booster: Any
-    booster, ends = None, np.linspace(0, settings["rounds"], parts + 1).astype(int)
+    booster: Any = None
+    ends = np.linspace(0, params["n_estimators"], parts + 1).astype(int)
     for i, rounds in enumerate(np.diff(ends).tolist()):
-        rows = xgb.QuantileDMatrix(X[i::parts], y[i::parts], **about)
+        rows = xgb.QuantileDMatrix(X[i::parts], y[i::parts], **columns)
         booster = xgb.train(
             options | {"seed": seed + i},
             rows,
             rounds,
             xgb_model=booster,
-            obj=partial(pseudo_huber_objective, y[i::parts], near),
+            obj=partial(pseudo_huber_objective, y[i::parts], huber_slope),
         )
     return booster
 
@@ -128,16 +128,22 @@ def predict_booster(
 
 def pseudo_huber_weights(
     error: np.ndarray,  # errors of log price (n,)
-    near: float,  # errors far below this count in full
+    huber_slope: float,  # errors far below this count in full
 ) -> np.ndarray:  # weights (n,)
     "Less weight for rows with large errors, as a smoothed absolute error gives."
-    return 1 / np.sqrt(1 + (error / near) ** 2)
+    return 1 / np.sqrt(1 + (error / huber_slope) ** 2)
 
 
-def pseudo_huber_objective(y: np.ndarray, near: float, said: np.ndarray, rows: Any) -> tuple[np.ndarray, np.ndarray]:
-    "First and second derivative of the weighted squares (n,), as XGBoost asks for them."
-    weight = pseudo_huber_weights(said - y, near)
-    return weight * (said - y), weight
+def pseudo_huber_objective(
+    y: np.ndarray,  # target (n,)
+    huber_slope: float,  # errors far below this count by their square, those far above by their size
+    y_pred: np.ndarray,  # what the trees say so far (n,)
+    rows: Any,  # as XGBoost hands them over; unused
+) -> tuple[np.ndarray, np.ndarray]:  # first and second derivative (n,)
+    "The pseudo-Huber loss, with the weight of iteratively reweighted least squares in place of its second derivative."
+    # `reg:pseudohubererror` has the true one, weight³: so small far from the price that leaves overshoot there
+    weight = pseudo_huber_weights(y_pred - y, huber_slope)
+    return weight * (y_pred - y), weight
 
 # %% ../../nbs/model/03_boosting.ipynb #2833b5cd
 def _scaled_trees(booster: xgb.Booster, share: float) -> tuple[dict, list[dict]]:
@@ -183,29 +189,29 @@ def concat_boosters(
 
 # %% ../../nbs/model/03_boosting.ipynb #fe5b7175
 def fit_stacking_weights(
-    said: np.ndarray,  # what each model said out of fold (n, models)
+    y_pred: np.ndarray,  # what each model said out of fold (n, models)
     y: np.ndarray,  # log prices (n,)
-    soft: float = 0.02,  # errors far below this count by their square
+    huber_slope: float = 0.02,  # errors far below this count by their square
 ) -> np.ndarray:  # weights, none below 0, 1 in sum (models,)
     "Weights of models that together err least."
 
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        rest = said @ w - y
-        size = np.sqrt(rest * rest + soft * soft)
-        return size.mean(), said.T @ (rest / size) / len(y)
+        rest = y_pred @ w - y
+        size = np.sqrt(rest * rest + huber_slope * huber_slope)
+        return size.mean(), y_pred.T @ (rest / size) / len(y)
 
-    models = said.shape[1]
-    whole = dict(type="eq", fun=lambda w: w.sum() - 1, jac=lambda w: np.ones(models))
-    w = minimize(
+    models = y_pred.shape[1]
+    sum_to_one = dict(type="eq", fun=lambda w: w.sum() - 1, jac=lambda w: np.ones(models))
+    found = minimize(
         loss,
         np.full(models, 1 / models),
         jac=True,
         method="SLSQP",
         bounds=[(0, 1)] * models,
-        constraints=whole,
+        constraints=sum_to_one,
         options=dict(ftol=1e-10),
-    ).x
-    return np.round(np.clip(w, 0, 1), 3)
+    )
+    return np.round(np.clip(found.x, 0, 1), 3)
 
 # %% ../../nbs/model/03_boosting.ipynb #5c7e1bc9
 _FORMS = dict(d=">f", D=">d", i=">b", U=">B", I=">h", l=">i", L=">q")  # kinds of numbers, as NumPy and struct name them
@@ -258,7 +264,7 @@ def read_ubj(
 class SingleRowPredictor:
     "A booster's trees, laid out for one row; all else is left to the booster. Safe to share among threads."
 
-    def __init__(self, booster: xgb.Booster):  # trees of numbers; `base_score` 0, as `trees.join` makes them
+    def __init__(self, booster: xgb.Booster):  # trees of numbers; `base_score` 0, as `concat_boosters` makes them
         self.booster = booster
         made = read_ubj(booster.save_raw("ubj"))[0]["learner"]
         model = made["gradient_booster"]["model"]

@@ -23,7 +23,6 @@ from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
     MONOTONE_DECREASING,
     SPEC_FIELDS,
-    TEXT_FIELDS,
     USAGE_FEATURES,
     CarKey,
     GroupEncoder,
@@ -42,19 +41,22 @@ def word_ngrams(
 
 
 def token_features(
-    car: CarKey,  # from `car_of`
+    car: CarKey,  # from `car_key`
 ) -> dict[str, tuple[str, ...]]:  # phrase of its name, or category: the fields that it speaks of
     "All that a car's texts say, as words with a price."
-    brand, model, _, fuel, gears, seller, cc, *_ = car
-    who = f"{brand or ''}|{model or ''}|"
+    fuel = car.fuel or ""
+    gears = car.transmission or ""
+    engine = "" if car.engine_cc is None else f"{car.engine_cc / 100:.0f}"
+    who = f"{car.brand or ''}|{car.model or ''}|"
     of = ("brand", "model")
-    return word_ngrams(dict(zip(TEXT_FIELDS[:3], car))) | {
-        f"fuel={fuel or ''}": ("fuel",),
-        f"gears={gears or ''}": ("transmission",),
-        f"seller={seller or ''}": ("seller_type",),
-        f"{who}fuel={fuel or ''}": (*of, "fuel"),
-        f"{who}gears={gears or ''}": (*of, "transmission"),
-        f"{who}engine={'' if cc is None else f'{cc / 100:.0f}'}": (*of, "engine_cc"),
+    name = dict(brand=car.brand, model=car.model, variant=car.variant)
+    return word_ngrams(name) | {
+        f"fuel={fuel}": ("fuel",),
+        f"gears={gears}": ("transmission",),
+        f"seller={car.seller_type or ''}": ("seller_type",),
+        f"{who}fuel={fuel}": (*of, "fuel"),
+        f"{who}gears={gears}": (*of, "transmission"),
+        f"{who}engine={engine}": (*of, "engine_cc"),
     }
 
 # %% ../../nbs/model/01_hedonic.ipynb #363aa52f
@@ -111,30 +113,34 @@ def piecewise_linear_basis(
 
 # %% ../../nbs/model/01_hedonic.ipynb #56a209e9
 class HedonicRegression:
-    "Log price as a sum: an intercept, the words of a car, curves of its numbers."
+    "Log price as a sum: an intercept, what each word of a car is worth, splines of its numbers."
 
     def __init__(
-        self, words: dict[str, float], curves: dict[str, LinearSpline], intercept: float, extras: Sequence[str] = ()
+        self,
+        coef: dict[str, float],  # word: log price
+        splines: dict[str, LinearSpline],  # number: log price
+        intercept: float,  # log price
+        extras: Sequence[str] = (),  # further numbers of the source
     ):
-        self.words = words
-        self.curves = curves
-        self.intercept = intercept
-        self.specs = (*SPEC_FIELDS, *extras)
+        self.coef_ = coef
+        self.splines = splines
+        self.intercept_ = intercept
+        self.numbers = (*SPEC_FIELDS, *extras)
 
 
 @patch
 def car(
     self: HedonicRegression,
-    car: CarKey,  # from `car_of`
+    car: CarKey,  # from `car_key`
 ) -> float:  # log price
     "What the car itself is worth, before age, distance and owners."
-    said = sum(self.words.get(w, 0.0) for w in token_features(car))
+    words = sum(self.coef_.get(w, 0.0) for w in token_features(car))
     numbers = (
-        float(self.curves[n](np.nan if v is None else v))
-        for n, v in zip(self.specs, car[len(TEXT_FIELDS) :])
-        if n in self.curves
+        float(self.splines[n](np.nan if v is None else v))
+        for n, v in zip(self.numbers, car.numbers)
+        if n in self.splines
     )
-    return self.intercept + said + sum(numbers)
+    return self.intercept_ + words + sum(numbers)
 
 
 @patch
@@ -146,8 +152,8 @@ def state(
     "What the state of a car is worth."
     total = np.zeros(state.shape[:-1])
     for n, x in zip(USAGE_FEATURES, state.T):
-        if n in self.curves and n not in but:
-            total = total + self.curves[n](x)
+        if n in self.splines and n not in but:
+            total = total + self.splines[n](x)
     return total
 
 # %% ../../nbs/model/01_hedonic.ipynb #d69f4a22
@@ -180,9 +186,9 @@ def _word_rows(cars: list[CarKey], place: dict[str, int]) -> sparse.csr_matrix:
 
 # %% ../../nbs/model/01_hedonic.ipynb #f01db9dd
 def _sign_constrained_ridge(
-    design: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray, alpha: float, falls: np.ndarray
+    design: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray, alpha: float, nonpositive: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    "Ridge weights (p,), none above 0 where `falls` says so, and intercept."
+    "Ridge weights (p,), none above 0 where `nonpositive` says so, and intercept."
     from sklearn.linear_model import Ridge  # for fitting only: serving starts a second sooner without it
 
     live = np.ones(design.shape[1], bool)
@@ -193,7 +199,7 @@ def _sign_constrained_ridge(
             )
         weights = np.zeros(len(live))
         weights[live] = quantize(fitted.coef_)
-        climbs = falls & (weights > 0)
+        climbs = nonpositive & (weights > 0)
         if not climbs.any():
             return weights, float(quantize(fitted.intercept_))
         live &= ~climbs
@@ -207,10 +213,10 @@ class DesignMatrix:
 
     def __init__(self, cars: list[CarKey], car: np.ndarray, state: np.ndarray, extras: Sequence[str] = ()):
         # different cars; which one each row has (n,); states (n, 7); further numeric columns
-        self.words = _vocabulary(cars, car)
+        self.vocabulary = _vocabulary(cars, car)
         self.extras = tuple(extras)
         specs = {
-            n: np.array([np.nan if c[len(TEXT_FIELDS) + i] is None else c[len(TEXT_FIELDS) + i] for c in cars])
+            n: np.array([np.nan if c.numbers[i] is None else c.numbers[i] for c in cars])
             for i, n in enumerate((*SPEC_FIELDS, *extras))
         }
         wear = {n: state[:, i] for i, n in enumerate(USAGE_FEATURES)}
@@ -221,14 +227,14 @@ class DesignMatrix:
         self.of_state = [n for n in USAGE_FEATURES if n in self.knots]
         self.static = sparse.hstack(
             [
-                _word_rows(cars, self.words),
+                _word_rows(cars, self.vocabulary),
                 *(sparse.csr_matrix(piecewise_linear_basis(specs[n], self.knots[n])) for n in self.of_car),
             ]
         ).tocsr()
         self.wear = np.hstack([piecewise_linear_basis(wear[n], self.knots[n]) for n in self.of_state])
         self.car = car
-        falls = [[n in MONOTONE_DECREASING] * (len(self.knots[n]) - 1) + [False] for n in self.of_state]
-        self.falls = np.array([False] * self.static.shape[1] + sum(falls, []))
+        nonpositive = [[n in MONOTONE_DECREASING] * (len(self.knots[n]) - 1) + [False] for n in self.of_state]
+        self.nonpositive = np.array([False] * self.static.shape[1] + sum(nonpositive, []))
 
 # %% ../../nbs/model/01_hedonic.ipynb #f08075ac
 @patch
@@ -242,17 +248,17 @@ def solve(
     "Fit the regression to some of the rows."
     rows = rows[:: -(-len(rows) // MAX_RIDGE_ROWS)]
     both = sparse.hstack([self.static[self.car[rows]], sparse.csr_matrix(self.wear[rows])]).tocsr()
-    weights, intercept = _sign_constrained_ridge(both, y[rows], weight[rows], alpha, self.falls)
-    curves = {}
-    at = len(self.words)
+    weights, intercept = _sign_constrained_ridge(both, y[rows], weight[rows], alpha, self.nonpositive)
+    splines = {}
+    at = len(self.vocabulary)
     for n in (*self.of_car, *self.of_state):
         k = len(self.knots[n])
-        curves[n] = LinearSpline(self.knots[n], np.cumsum([0.0, *weights[at : at + k - 1]]), float(weights[at + k - 1]))
+        heights = np.cumsum([0.0, *weights[at : at + k - 1]])
+        splines[n] = LinearSpline(self.knots[n], heights, float(weights[at + k - 1]))
         at += k
-    words = {w: float(weights[i]) for w, i in self.words.items() if weights[i]}
-    return HedonicRegression(words, curves, intercept, self.extras), intercept + self.static @ weights[
-        : self.static.shape[1]
-    ]
+    coef = {w: float(weights[i]) for w, i in self.vocabulary.items() if weights[i]}
+    itself = intercept + self.static @ weights[: self.static.shape[1]]
+    return HedonicRegression(coef, splines, intercept, self.extras), itself
 
 # %% ../../nbs/model/01_hedonic.ipynb #85202f29
 AGE_GRID = np.arange(31.0)  # years at which a curve has a height
@@ -274,7 +280,7 @@ def _isotonic_decreasing(curves: np.ndarray, cars: np.ndarray) -> np.ndarray:
 
 
 def at_age(
-    curves: np.ndarray,  # heights at AGES, one curve for each row (n, ages), or one (ages,)
+    curves: np.ndarray,  # heights at AGE_GRID, one curve for each row (n, ages), or one (ages,)
     age: Any,  # years (n,), or one
 ) -> Any:  # heights (n,), or one
     "Height of a curve at an age, flat beyond the last."
@@ -293,25 +299,31 @@ class DepreciationCurves:
     "Log price by age for each group of like cars."
 
     def __init__(
-        self, start: np.ndarray, tables: dict[str, np.ndarray]
+        self, global_curve: np.ndarray, tables: dict[str, np.ndarray]
     ):  # of all cars (ages,); level: of each group (groups, ages)
-        self.start = start
+        self.global_curve = global_curve
         self.tables = tables
 
 # %% ../../nbs/model/01_hedonic.ipynb #cc271033
 def _shrink_to_parent(
-    wider: np.ndarray, code: np.ndarray, age: np.ndarray, y: np.ndarray, weight: np.ndarray, few: float, bent: float
+    wider: np.ndarray,
+    code: np.ndarray,
+    age: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    level_smoothing: float,
+    curve_smoothing: float,
 ) -> np.ndarray:
     "Curves of groups from those of their parents (groups, ages) and the rows' prices."
     shape = wider.shape
     years = np.clip(np.round(age), 0, len(AGE_GRID) - 1).astype(int)
     rest = y - at_age(wider[code], age)
-    shift = np.bincount(code, weight * rest, shape[0]) / (np.bincount(code, weight, shape[0]) + few)
+    shift = np.bincount(code, weight * rest, shape[0]) / (np.bincount(code, weight, shape[0]) + level_smoothing)
     cell = code * shape[1] + years
     cars = np.bincount(cell, weight, wider.size).reshape(shape)
     sums = np.bincount(cell, weight * (rest - shift[code]), wider.size).reshape(shape)
     return _isotonic_decreasing(
-        wider + shift[:, None] + _triangular_smooth(sums) / (_triangular_smooth(cars) + bent), cars
+        wider + shift[:, None] + _triangular_smooth(sums) / (_triangular_smooth(cars) + curve_smoothing), cars
     )
 
 
@@ -325,8 +337,8 @@ def fit(
     age: np.ndarray,  # car and age of each row (n,)
     y: np.ndarray,
     weight: np.ndarray,  # log price without the rest of the state, and weight of each row (n,)
-    few: float = 2.0,
-    bent: float = 5.0,  # cars that a wider group's level and its curve are worth
+    level_smoothing: float = 2.0,  # cars that a wider group's level is worth
+    curve_smoothing: float = 5.0,  # cars that a wider group's curve is worth
 ) -> DepreciationCurves:
     "Bend the curve of all cars from level to level."
     tables: dict[str, np.ndarray] = {}
@@ -334,15 +346,15 @@ def fit(
     for i, level in enumerate(AGE_CURVE_LEVELS):
         if i:
             wider = tables[AGE_CURVE_LEVELS[i - 1]][groups.parents(numbers, level)]
-        tables[level] = _shrink_to_parent(wider, numbers[level][car], age, y, weight, few, bent)
+        tables[level] = _shrink_to_parent(wider, numbers[level][car], age, y, weight, level_smoothing, curve_smoothing)
     return cls(quantize(start), tables)
 
 # %% ../../nbs/model/01_hedonic.ipynb #c1c1d3c1
 @patch
-def of(
+def transform(
     self: DepreciationCurves,
     found: dict[str, int],  # level: number of a car's group, -1 where unknown
-) -> np.ndarray:  # heights at AGES (ages,)
+) -> np.ndarray:  # heights at AGE_GRID (ages,)
     "The curve of the narrowest group that is known."
     known = [level for level in AGE_CURVE_LEVELS if found[level] >= 0]
-    return self.tables[known[-1]][found[known[-1]]] if known else self.start
+    return self.tables[known[-1]][found[known[-1]]] if known else self.global_curve

@@ -26,36 +26,41 @@ class LandmarkKernelRidge:
     "Price and paces of a car by its nearness to landmarks."
 
     def __init__(
-        self, centre: np.ndarray, spread: np.ndarray, gaps: np.ndarray, marks: np.ndarray, weights: np.ndarray
+        self,
+        mean: np.ndarray,  # of each column (p,)
+        scale: np.ndarray,  # of each column (p,)
+        missing_indicator_columns: np.ndarray,  # columns that may be missing (g,)
+        landmarks: np.ndarray,  # scaled (m, p + g)
+        coef: np.ndarray,  # of nearness, columns and 1, for the price and each pace (m + p + g + 1, 3)
     ):
-        # of each column (p,); columns that may be missing (g,); landmarks (m, p + g); weights of nearness, columns and 1 (m + p + g + 1, 3)
-        self.centre = centre
-        self.spread = spread
-        self.gaps = gaps
-        self.marks = marks
-        self.weights = weights
-        self._rate = 0.5 / (LENGTH_SCALE**2 * marks.shape[1])
-        self._square = (marks**2).sum(axis=1)
+        self.mean_ = mean
+        self.scale_ = scale
+        self.missing_indicator_columns = missing_indicator_columns
+        self.landmarks_ = landmarks
+        self.coef_ = coef
+        self._rate = 0.5 / (LENGTH_SCALE**2 * landmarks.shape[1])
+        self._square = (landmarks**2).sum(axis=1)
 
 # %% ../../nbs/model/04_kernel_ridge.ipynb #6a1d64eb
 @patch
-def scaled(
+def standardize(
     self: LandmarkKernelRidge,
     X: np.ndarray,  # what is known of cars, NaN where missing (n, p)
 ) -> np.ndarray:  # (n, p + g), all columns alike
     "Columns on one scale, a missing value as the usual one with a mark."
-    z = np.clip((X - self.centre) / self.spread, -4.0, 4.0)
+    z = np.clip((X - self.mean_) / self.scale_, -4.0, 4.0)
     missing = np.isnan(z)
-    return np.hstack([np.where(missing, 0.0, z), missing[:, self.gaps]])
+    return np.hstack([np.where(missing, 0.0, z), missing[:, self.missing_indicator_columns]])
 
 
 @patch
-def near(
+def rbf_features(
     self: LandmarkKernelRidge,
-    z: np.ndarray,  # from `scaled` (n, q)
+    z: np.ndarray,  # from `standardize` (n, q)
 ) -> np.ndarray:  # 0 to 1 (n, landmarks)
     "How near cars are to the landmarks."
-    return np.exp(-self._rate * np.maximum((z**2).sum(axis=1)[:, None] + self._square - 2 * z @ self.marks.T, 0.0))
+    squares = (z**2).sum(axis=1)[:, None] + self._square - 2 * z @ self.landmarks_.T
+    return np.exp(-self._rate * np.maximum(squares, 0.0))
 
 # %% ../../nbs/model/04_kernel_ridge.ipynb #7f829eb8
 MAX_KERNEL_ROWS = 50_000  # rows, at most
@@ -64,27 +69,26 @@ LINEAR_SCALE = 0.1  # scale of the columns themselves beside the nearness
 
 
 @patch
-def _columns(self: LandmarkKernelRidge, X: np.ndarray) -> np.ndarray:
+def _design(self: LandmarkKernelRidge, X: np.ndarray) -> np.ndarray:
     "Nearness, columns and 1 (n, m + q + 1)."
-    z = self.scaled(X)
-    return np.hstack([self.near(z), LINEAR_SCALE * z, np.ones((len(z), 1))])
+    z = self.standardize(X)
+    return np.hstack([self.rbf_features(z), LINEAR_SCALE * z, np.ones((len(z), 1))])
 
 
 @patch(cls_method=True)
-def begin(
+def choose_landmarks(
     cls: LandmarkKernelRidge,
     X: np.ndarray,  # what is known of the training cars (n, p)
     seed: int,  # of the landmarks
-) -> "LandmarkKernelRidge":  # with all weights 0
-    "Choose the landmarks."
+) -> "LandmarkKernelRidge":  # with all coefficients 0
+    "Draw the landmarks from the training cars."
     gaps = np.flatnonzero(np.isnan(X).any(axis=0))
-    centre, spread = (np.nan_to_num(quantize(f(X.astype(float), axis=0))) for f in (np.nanmean, np.nanstd))
-    self = cls(
-        centre, np.where(spread > 1e-4, spread, 1.0), gaps, np.empty((0, X.shape[1] + len(gaps))), np.empty((0, 3))
-    )
+    mean, spread = (np.nan_to_num(quantize(f(X.astype(float), axis=0))) for f in (np.nanmean, np.nanstd))
+    scale = np.where(spread > 1e-4, spread, 1.0)
+    self = cls(mean, scale, gaps, np.empty((0, X.shape[1] + len(gaps))), np.empty((0, 3)))
     chosen = np.random.default_rng(seed).choice(len(X), min(N_LANDMARKS, len(X)), replace=False)
-    marks = self.scaled(X[np.sort(chosen)])
-    return cls(self.centre, self.spread, gaps, marks, np.zeros((sum(marks.shape) + 1, 3)))
+    landmarks = self.standardize(X[np.sort(chosen)])
+    return cls(mean, scale, gaps, landmarks, np.zeros((sum(landmarks.shape) + 1, 3)))
 
 # %% ../../nbs/model/04_kernel_ridge.ipynb #88d9bd9f
 @patch(cls_method=True)
@@ -100,29 +104,31 @@ def fit(
     from sklearn.linear_model import Ridge  # for fitting only
 
     few = np.arange(len(X))[:: -(-len(X) // MAX_KERNEL_ROWS)]
-    self = cls.begin(X[few], seed)
-    base = self._columns(X[few])
-    paced = np.r_[0 : min(N_SLOPE_LANDMARKS, len(self.marks)), len(self.marks) : base.shape[1]]
+    self = cls.choose_landmarks(X[few], seed)
+    base = self._design(X[few])
+    m = len(self.landmarks_)
+    paced = np.r_[0 : min(N_SLOPE_LANDMARKS, m), m : base.shape[1]]
     design = np.hstack([base[:, :-1], *(base[:, paced] * w[:, None] for w in wear[few].T)])
     with threadpool_limits(1):  # sums in one order on every machine
         fitted = Ridge(alpha=ALPHA, solver="cholesky").fit(design, y[few], sample_weight=weight[few])
-    worth, *paces = np.split(quantize(fitted.coef_), [base.shape[1] - 1, base.shape[1] - 1 + len(paced)])
-    self.weights[:, 0] = [*worth, float(quantize(fitted.intercept_))]
-    for i, pace in enumerate(paces):
-        self.weights[paced, i + 1] = pace
+    own = base.shape[1] - 1
+    price, *slopes = np.split(quantize(fitted.coef_), [own, own + len(paced)])
+    self.coef_[:, 0] = [*price, float(quantize(fitted.intercept_))]
+    for i, slope in enumerate(slopes):
+        self.coef_[paced, i + 1] = slope
     return self
 
 # %% ../../nbs/model/04_kernel_ridge.ipynb #76b58dd5
 @patch
-def ask(
+def predict(
     self: LandmarkKernelRidge,
     X: np.ndarray,  # what is known of cars (n, p)
 ) -> np.ndarray:  # log price, and how it changes over the whole way of age and of distance (n, 3)
     "Price and paces of cars."
-    return self._columns(X) @ self.weights
+    return self._design(X) @ self.coef_
 
 # %% ../../nbs/model/04_kernel_ridge.ipynb #bc334c43
-_AT, _SHARE = np.polynomial.legendre.leggauss(8)
+_NODES, _QUADRATURE_WEIGHTS = np.polynomial.legendre.leggauss(8)
 
 
 @patch
@@ -131,38 +137,39 @@ def columns_of(
     names: list[str],  # of the columns (p,)
 ) -> list[str]:  # of the scaled ones (p + g,)
     "What each scaled column speaks of."
-    return [*names, *(names[i] for i in self.gaps)]
+    return [*names, *(names[i] for i in self.missing_indicator_columns)]
 
 
 @patch
-def reasons(
+def integrated_gradients(
     self: LandmarkKernelRidge,
     X: np.ndarray,  # what is known of one car (p,)
 ) -> np.ndarray:  # log price that each scaled column adds to the usual car's (p + g,)
     "What each column adds to the price."
-    z = self.scaled(X[None, :])
-    m = len(self.marks)
-    way = (_AT[:, None] + 1) / 2 * z
-    pull = self.near(way) * self.weights[:m, 0]
-    slope = (
-        2 * self._rate * (pull @ self.marks - pull.sum(axis=1)[:, None] * way) + LINEAR_SCALE * self.weights[m:-1, 0]
-    )
-    parts = z[0] * (_SHARE / 2 @ slope)
-    whole = float((self.ask(X[None, :]) - self._columns(self.centre[None, :]) @ self.weights)[0, 0])
+    z = self.standardize(X[None, :])
+    m = len(self.landmarks_)
+    path = (_NODES[:, None] + 1) / 2 * z
+    pull = self.rbf_features(path) * self.coef_[:m, 0]
+    towards = pull @ self.landmarks_ - pull.sum(axis=1)[:, None] * path
+    gradient = 2 * self._rate * towards + LINEAR_SCALE * self.coef_[m:-1, 0]
+    parts = z[0] * (_QUADRATURE_WEIGHTS / 2 @ gradient)
+    usual = self._design(self.mean_[None, :]) @ self.coef_
+    whole = float((self.predict(X[None, :]) - usual)[0, 0])
     return parts + (whole - parts.sum()) * np.abs(parts) / max(np.abs(parts).sum(), 1e-12)
 
 # %% ../../nbs/model/04_kernel_ridge.ipynb #4660613c
-PARTS = ("centre", "spread", "gaps", "marks", "weights")
+PARTS = ("mean", "scale", "missing_indicator_columns", "landmarks", "coef")
 
 
 @patch
 def arrays(self: LandmarkKernelRidge) -> dict[str, np.ndarray]:
     "All that it is, by name."
-    return {part: getattr(self, part) for part in PARTS}
+    learned = (self.mean_, self.scale_, self.missing_indicator_columns, self.landmarks_, self.coef_)
+    return dict(zip(PARTS, learned))
 
 
 @patch(cls_method=True)
-def of(
+def from_arrays(
     cls: LandmarkKernelRidge,
     arrays: Mapping[str, Any],  # from `arrays`
 ) -> "LandmarkKernelRidge":

@@ -62,13 +62,13 @@ def with_predictions(
 ) -> pd.DataFrame:  # the same with price, low, high, level and abstained (empty text where there is a price)
     "Listings with what the model answers; an asking price is dropped."
     said = model.predict(rows)
-    known = model.known
-    state = usage_features(rows, model.about["as_of"])
+    domain = model.domain
+    state = usage_features(rows, model.metadata["as_of"])
     width = (said["high"] / said["low"]).to_numpy(float)
-    far = (state[:, 0] > known.oldest) | (state[:, 1] > known.farthest) | (width > MAX_INTERVAL_RATIO)
+    far = (state[:, 0] > domain.max_age) | (state[:, 1] > domain.max_log_km) | (width > MAX_INTERVAL_RATIO)
     abstained = np.full(len(rows), "", object)
-    abstained[far] = [known.limits(s, w)[1] for s, w in zip(state[far], width[far])]
-    return rows.drop(columns="price", errors="ignore").assign(**said, level=model.level, abstained=abstained)
+    abstained[far] = [domain.limits(s, w)[1] or "" for s, w in zip(state[far], width[far])]
+    return rows.drop(columns="price", errors="ignore").assign(**said, level=model.confidence_level, abstained=abstained)
 
 # %% ../../nbs/monitoring/03_checks.ipynb #12aac288
 NUMERIC_FIELDS = ("age", "km_driven", *SPEC_FIELDS)
@@ -170,8 +170,8 @@ class Reference:
     ):  # rows that it never saw, with price (m, ...)
         self.model = model
         self.train = train
-        self.as_of = model.about["as_of"]
-        self.known = {level: pd.Index(model.groups.names[level]) for level in ("brand", "model")}
+        self.as_of = model.metadata["as_of"]
+        self.known = {level: pd.Index(model.group_encoder.names[level]) for level in ("brand", "model")}
         self._inputs(column_view(train, self.as_of))
         self.held = with_predictions(model, held)
         self.asked = held["price"].to_numpy(float)
@@ -221,7 +221,7 @@ def load(
     "Read what stands beside the champion; raises `ModelError` for a missing or altered file."
     folder = Path(folder)
     model = PriceModel.load(folder, threads=1)
-    verify_checksums(folder, ["predictions.parquet"], "beside-checksums.json")
+    verify_checksums(folder, ["predictions.parquet"], "artifact_checksums.json")
     held = pd.read_parquet(folder / "predictions.parquet")
     if len(held) > MAX_REFERENCE_ROWS:
         held = held.sample(MAX_REFERENCE_ROWS, random_state=0)
@@ -453,7 +453,7 @@ def _figures(reference: Reference, seen: pd.DataFrame, sure: np.ndarray) -> tupl
     "Figures of held-out rows and of the window's (n, 4), (m, 4), all with a day of listing or all without, as most of the window are."
     dated = seen["listed_on"].notna().to_numpy(bool) if "listed_on" in seen else np.zeros(len(seen), bool)
     most = bool(dated.mean() >= 0.5)
-    own = sure & (dated == most) & np.isclose(seen["level"].to_numpy(float), reference.model.level)
+    own = sure & (dated == most) & np.isclose(seen["level"].to_numpy(float), reference.model.confidence_level)
     return reference.answered[most], loss_features(seen[own], reference.as_of)
 
 # %% ../../nbs/monitoring/03_checks.ipynb #c5613d02

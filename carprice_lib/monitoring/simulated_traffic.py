@@ -49,7 +49,7 @@ def simulate_predictions(
     )
     said = champion.model.predict(asked)[["price", "low", "high"]]
     given = [json.dumps({k: v for k, v in g.items() if pd.notna(v)}, default=str) for g in asked.to_dict("records")]
-    fixed = dict(source="api", level=champion.model.level, abstain_reason="", notes="[]", latency_ms=1.2)
+    fixed = dict(source="api", level=champion.model.confidence_level, abstain_reason="", notes="[]", latency_ms=1.2)
 
     def by(t: float) -> str:
         return champion.version if t > now - 6 * DAY_SECONDS else "3-0f3c21aa"

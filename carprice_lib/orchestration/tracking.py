@@ -354,7 +354,7 @@ def _gathered(folder: str | Path, beside: Sequence[str | Path], draft: Path) -> 
     whole = Path(shutil.copytree(folder, draft / "model"))
     for file in beside:
         shutil.copyfile(file, whole / Path(file).name)
-    write_checksums(whole, [Path(file).name for file in beside], "beside-checksums.json")
+    write_checksums(whole, [Path(file).name for file in beside], "artifact_checksums.json")
     return whole
 
 # %% ../../nbs/orchestration/00_tracking.ipynb #290719b6

@@ -337,7 +337,7 @@ def _batch(api: Api) -> Callable:
         _counted(api, rows)
         return json_response(
             {
-                "currency": api.service.champion.model.about["currency"],
+                "currency": api.service.champion.model.metadata["currency"],
                 "model_version": api.service.champion.version,
                 "rows": rows,
             }

@@ -20,8 +20,10 @@ from fastcore.basics import patch
 from ..data.schema import FIELDS, read_listing
 from ..errors import ListingError, ModelError, ServiceError
 from ..model.boosting import SingleRowPredictor
-from ..model.explain import LABELS, Explainer, depreciation, rate_deal
+from ..model.conformal import ValuationWarning
+from ..model.explain import Explainer
 from ..model.price_model import PriceModel, model_hash
+from ..model.valuation import LABELS, depreciation, rate_deal
 from .prediction_log import new_id
 
 # %% ../../nbs/serving/02_service.ipynb #3c6164d0
@@ -60,9 +62,9 @@ class LoadedModel:
         except (OSError, ValueError):
             self.promoted = {}
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
-        self.makes = self.model.groups.names["brand"]
+        self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
-        for name in self.model.groups.names["model"]:
+        for name in self.model.group_encoder.names["model"]:
             make, _, model = name.partition("|")
             self.models.setdefault(make, []).append(model)
         self._reasons: Explainer | None
@@ -102,7 +104,7 @@ def reload(
     fresh.model.value(
         {"brand": "?", "model": "?", "year": 2018, "km_driven": 1e4, "fuel": "Petrol", "transmission": "Manual"}
     )
-    if (folder / "reasons.json").exists():
+    if (folder / "explainer.json").exists():
         _ = fresh.reasons
     self.champion = fresh
     return fresh.version
@@ -118,14 +120,14 @@ def reload_if_promoted(self: Service) -> str:  # version newly in service, empty
         return ""  # none, or in the middle of a change
     if told != self.champion.promoted:
         return self.reload()
-    if (folder / "reasons.json").exists():
+    if (folder / "explainer.json").exists():
         _ = self.champion.reasons
     return ""
 
 # %% ../../nbs/serving/02_service.ipynb #7d0210c1
 def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
     "A checked listing; a day centuries away would age a car to nothing."
-    listing = read_listing(dict(given), champion.model.about["as_of"])
+    listing = read_listing(dict(given), champion.model.metadata["as_of"])
     day = listing.get("listed_on")
     years = FIELDS["year"]
     if day and not years.low <= day.year <= years.high:
@@ -161,18 +163,18 @@ def predict(
     "What a car is worth; raises `ListingError` for a bad listing, `ModelError` for a bad level or price."
     champion = self.champion
     begun = time.perf_counter()
-    about = champion.model.about
+    about = champion.model.metadata
     listing = _read(champion, given)
     if level is not None and not 0.5 <= level <= 0.99:
         raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
-    notes = list(value.why)
-    suggestions = _suggest(champion, listing) if value.why else {}
-    if notes and notes[0].startswith("this trim") and not listing.get("variant"):
-        notes[0] = "the trim is not given, so the range is wider"
-    notes += [f"did you mean {name}?" for name in suggestions.values()]
+    notes = list(value.warnings)
+    suggestions = _suggest(champion, listing) if value.warnings else {}
+    if notes and notes[0].code == "unseen_name" and not listing.get("variant"):
+        notes[0] = ValuationWarning("name_missing")
+    notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
     if "listed_on" not in listing:
-        notes.append(f"the age is counted for {about['as_of']}, the day of the newest listings known")
+        notes.append(ValuationWarning("age_counted_for", as_of=about["as_of"]))
     deal = None if asking_price is None else _deal(champion, listing, asking_price)
     return {
         "prediction_id": new_id(),
@@ -180,9 +182,9 @@ def predict(
         "currency": about["currency"],
         "low": round(value.low, 2),
         "high": round(value.high, 2),
-        "level": value.level,
-        "abstained": bool(value.abstained),
-        "abstain_reason": value.abstained,
+        "level": value.confidence_level,
+        "abstained": value.abstained,
+        "abstain_reason": value.abstain_reason or "",
         "notes": notes,
         "suggestions": suggestions,
         "model_version": champion.version,
@@ -198,7 +200,7 @@ def _deal(champion: LoadedModel, listing: Mapping[str, Any], asking_price: float
     return {
         "asking_price": asking_price,
         "label": deal.label,
-        "why": deal.why,
+        "why": deal.abstain_reason or "",
         "edges": dict(zip(LABELS, edges)),
     }
 
@@ -218,7 +220,7 @@ def explain(
         base=drivers.base,
         drivers=drivers.amounts,
         comparables=[_plain(c) for c in champion.reasons.comparables(listing, count)],
-        currency=champion.model.about["currency"],
+        currency=champion.model.metadata["currency"],
         model_version=champion.version,
     )
 
@@ -241,7 +243,7 @@ def depreciation(
     given: Mapping[str, Any],  # fields of a listing
     years: int = 5,  # 1 to 20
     km_per_year: float | None = None,  # km; the car's own mean by default
-) -> list[dict[str, float]]:  # as `explain.depreciation`, today first
+) -> list[dict[str, float]]:  # as `valuation.depreciation`, today first
     "What the car will be worth as it ages; raises `ListingError` and `ModelError`."
     if not 1 <= years <= 20:
         raise ModelError(f"The years to look ahead are {years}, but must be a whole number from 1 to 20.")
@@ -272,7 +274,7 @@ def schema(self: Service) -> dict[str, Any]:  # fields, makes, extras
     return dict(
         fields=fields,
         makes={str(make): rows["model"].tolist() for make, rows in names.groupby("brand")},
-        extras=self.champion.model.about["extras"],
+        extras=self.champion.model.metadata["extras"],
     )
 
 
@@ -280,13 +282,17 @@ def schema(self: Service) -> dict[str, Any]:  # fields, makes, extras
 def about(self: Service) -> dict[str, Any]:  # version, hash, dataset, rows, as_of, currency, level, trained_at, metrics
     "What the model in service is."
     champion = self.champion
-    about = self.champion.model.about
-    return dict(
-        version=champion.version,
-        hash=champion.hash,
-        trained_at=champion.promoted.get("trained_at"),
-        metrics=champion.promoted.get("metrics", {}),
-    ) | {k: about[k] for k in ("dataset", "data_hash", "rows", "as_of", "currency", "level")}
+    about = self.champion.model.metadata
+    return (
+        dict(
+            version=champion.version,
+            hash=champion.hash,
+            trained_at=champion.promoted.get("trained_at"),
+            metrics=champion.promoted.get("metrics", {}),
+        )
+        | {k: about[k] for k in ("dataset", "data_hash", "rows", "as_of", "currency")}
+        | {"level": about["confidence_level"]}
+    )
 
 # %% ../../nbs/serving/02_service.ipynb #6bf9d423
 def to_log_row(
