@@ -16,10 +16,10 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak shape bench flow hooks lab mlflow export check coverage pictures compare comment propose site images push hub render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench flow hooks lab mlflow export check coverage pictures compare comment propose site images push hub render lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 $(READY): requirements.lock settings.ini setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else "carprice needs Python 3.11, 3.12 or 3.13, and this is %d.%d; name another: make PYTHON=python3.12" % sys.version_info[:2])'
@@ -34,7 +34,7 @@ install: $(READY)  ## make .venv from requirements.lock
 
 repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
 	@$(if $(DATASET),carprice datasets use $(DATASET))
-	@dvc repro || { carprice mend && dvc repro; }
+	@dvc repro || { carprice repair-lock && dvc repro; }
 	@carprice results
 
 serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
@@ -49,8 +49,8 @@ test: $(READY)  ## run every test, long ones as a sample, on each core (one note
 soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): an hour or two
 	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py
 
-shape: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
-	@carprice shape --pairs 10000000
+monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
+	@carprice check-monotonicity --n-pairs 10000000
 
 # The peers need an older pandas, so they have an environment of their own, beside their results in build/.
 PEERS := build/peers/.ready
@@ -61,7 +61,7 @@ $(PEERS): nbs/benchmarks/peers.lock $(READY)
 	@touch $(PEERS)
 
 bench: $(PEERS)  ## the model beside its peers, and its costs: five to six hours on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
-	@carprice bench $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
+	@carprice benchmark $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
 
 # Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
 FLOW := build/prefect/.ready

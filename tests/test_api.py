@@ -35,7 +35,7 @@ def server(clones, champion):
     clone.service = dict(
         CARPRICE_MODEL=champion, CARPRICE_LOG_URL=f"sqlite:///{log}", CARPRICE_RATE=0, CARPRICE_ADMIN_TOKEN="t"
     )
-    process = clone.start(f"exec carprice serve --no-page --port {port}", **clone.service)
+    process = clone.start(f"exec carprice serve --no-ui --port {port}", **clone.service)
     process.base, process.log_file, process.clone = f"http://127.0.0.1:{port}", log, clone
     answers(f"{process.base}/ready", 30, process)
     yield process
@@ -72,7 +72,7 @@ def test_keys_close_everything(clones, champion):
     clone = clones(fill=False)
     port = free_port()
     process = clone.start(
-        f"exec carprice serve --no-page --port {port}",
+        f"exec carprice serve --no-ui --port {port}",
         CARPRICE_MODEL=champion,
         CARPRICE_API_KEYS="k1,k2",
         CARPRICE_BURST=8,
@@ -228,9 +228,7 @@ def test_a_bad_model_is_refused(clones, champion, tmp_path):
     clone = clones(fill=False)
     port = free_port()
     shutil.copytree(champion, folder)
-    process = clone.start(
-        f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=folder, CARPRICE_ADMIN_TOKEN="t"
-    )
+    process = clone.start(f"exec carprice serve --no-ui --port {port}", CARPRICE_MODEL=folder, CARPRICE_ADMIN_TOKEN="t")
     before = json.loads(answers(f"http://127.0.0.1:{port}/ready", 30, process))
     (folder / "weights.npz").write_bytes(b"altered")
     refused = httpx.post(f"http://127.0.0.1:{port}/admin/reload", headers={"authorization": "Bearer t"})
@@ -246,7 +244,7 @@ def test_kill_loses_no_answer(clones, champion, capsys):
     more = dict(CARPRICE_MODEL=champion, CARPRICE_RATE=0, CARPRICE_LOG_URL=f"sqlite:///{clone.path / 'log.db'}")
     threads = load(f"http://127.0.0.1:{port}", stop, got)
     for kill in range(KILLS):
-        process = clone.start(f"exec carprice serve --no-page --port {port}", **more)
+        process = clone.start(f"exec carprice serve --no-ui --port {port}", **more)
         answers(f"http://127.0.0.1:{port}/health", 30, process)
         before = len(got)
         while len(got) < before + 30:
@@ -283,7 +281,7 @@ def test_a_dead_log_is_said(postgres, clones, champion):
     clone = clones(fill=False)
     port = free_port()
     process = clone.start(
-        f"exec carprice serve --no-page --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=postgres
+        f"exec carprice serve --no-ui --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=postgres
     )
     answers(f"http://127.0.0.1:{port}/ready", 30, process)
     assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).status_code == 200

@@ -88,7 +88,7 @@ def test_a_scheduled_run(finished, bin_):
             }
 
         until(lambda: steps().get("service", {}).get("run_count") == 2)
-        up = finished.start(f"exec carprice serve --no-page --port {service.split(':')[2]}")
+        up = finished.start(f"exec carprice serve --no-ui --port {service.split(':')[2]}")
         state = until(
             lambda: (
                 (s := client.get(f"/flow_runs/{run}").json()["state"])

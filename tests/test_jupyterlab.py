@@ -119,7 +119,7 @@ def test_an_edit_in_the_page(lab, chromium):
     from playwright.sync_api import sync_playwright
 
     clone = lab.clone
-    file = "nbs/monitoring/03_checks.ipynb"
+    file = "nbs/monitoring/05_checks.ipynb"
     clone.run("git add -A && git commit --allow-empty -qm before")
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
@@ -129,7 +129,7 @@ def test_an_edit_in_the_page(lab, chromium):
         page.on(
             "request", lambda r: None if r.url.startswith(("data:", "blob:", lab.address)) else outside.append(r.url)
         )
-        page.goto(f"{lab.address}/lab/tree/monitoring/03_checks.ipynb?token={lab.token}")
+        page.goto(f"{lab.address}/lab/tree/monitoring/05_checks.ipynb?token={lab.token}")
         page.locator(".jp-Notebook .cm-line", has_text="import pandas as pd").first.click()
         page.keyboard.press("End")
         page.keyboard.type("  # typed in the page")

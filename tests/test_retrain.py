@@ -44,14 +44,14 @@ def sell(address, cars):
 def serve(clone):
     "Start the service of a clone; returns its address and process."
     address = f"http://127.0.0.1:{free_port()}"
-    process = clone.start(f"exec carprice serve --no-page --port {address.split(':')[2]}", CARPRICE_RATE=0)
+    process = clone.start(f"exec carprice serve --no-ui --port {address.split(':')[2]}", CARPRICE_RATE=0)
     answers(f"{address}/ready", 60, process)
     return address, process
 
 
 def alerts(clone):
     "Open alerts about prices, by rule, after a round of watching."
-    said = json.loads(clone.run("carprice monitor --json --no-page").splitlines()[-1])
+    said = json.loads(clone.run("carprice monitor --json --no-report").splitlines()[-1])
     return {a["rule"]: a["why"] for a in said["open"] if a["rule"] in ("bias", "mape", "coverage")}
 
 class Asking:

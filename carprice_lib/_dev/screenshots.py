@@ -28,7 +28,8 @@ from PIL import Image, PngImagePlugin
 
 from ..cli import load_params
 from ..errors import CliError
-from ..monitoring.monitor import Monitor, MonitorConfig, load_config
+from ..monitoring.config import MonitorConfig
+from ..monitoring.monitor import Monitor
 from ..monitoring.simulated_traffic import fill_week
 from ..serving.prediction_log import PredictionLog
 from ..serving.service import champion_folder
@@ -137,11 +138,11 @@ def _week(
     url: str,  # of the log
     folder: Path,  # of its Parquet files
     champion: Path,
-    plan: MonitorConfig,
+    config: MonitorConfig,
 ) -> None:
     "Fill a log with the simulated week."
     with PredictionLog(url) as log:
-        fill_week(Monitor(log, folder, champion, plan), time.time())
+        fill_week(Monitor(log, folder, champion, config), time.time())
 
 
 def _take(chromium: Any, address: str, wait: str, height: int) -> bytes:
@@ -165,13 +166,13 @@ def take_pictures(
     from playwright.sync_api import sync_playwright
 
     champion = check_run(root)
-    plan = load_config(load_params(root).monitor.model_dump())
+    config = load_params(root).monitor
     browser = browser_path()
     mark = run_mark(root)
     taken = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         log = f"sqlite:///{folder}/log.db"
-        _week(log, Path(folder) / "log", champion, plan)
+        _week(log, Path(folder) / "log", champion, config)
         quiet = {"CARPRICE_LOG_URL": log, "CARPRICE_RATE": "0", "CARPRICE_API_KEYS": "", "CARPRICE_ADMIN_TOKEN": ""}
         chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-gpu"])
         taken["report.png"] = _take(chromium, (root / "reports/index.html").resolve().as_uri(), "h1", 900)

@@ -27,15 +27,10 @@ from .i18n import format_money
 from .page import LOOK
 from ..errors import ServiceError
 from ..monitoring.alerts import Alert, CheckResult, firing, resolved
-from carprice_lib.monitoring.checks import (
-    CATEGORICAL_FIELDS,
-    NUMERIC_FIELDS,
-    Reference,
-    column_view,
-    realized_performance,
-    share_error,
-)
-from ..monitoring.monitor import Monitor, MonitorConfig, PredictionWindow, moment
+from ..monitoring.checks import realized_performance
+from ..monitoring.config import MonitorConfig
+from ..monitoring.monitor import Monitor, PredictionWindow, moment
+from ..monitoring.reference import CATEGORICAL_FIELDS, NUMERIC_FIELDS, Reference, column_view, share_error
 from ..monitoring.service_health import ServiceMetrics, service_metrics
 from ..monitoring.service_health import service_metrics_by_step as live_over_time
 from ..serving.middleware import ApiMetrics, Limits, add_middleware
@@ -113,10 +108,10 @@ class Reading:
 
 # %% ../../nbs/apps/03_dashboard.ipynb #4561a5b2
 class Board:
-    "The watcher behind a page; a reading is kept for half a minute, however many look."
+    "The monitor behind a page; a reading is kept for half a minute, however many look."
 
-    def __init__(self, watcher: Monitor):
-        self.watcher = watcher
+    def __init__(self, monitor: Monitor):
+        self.monitor = monitor
         self._mutex = threading.Lock()
         self._kept: dict[str, tuple[float, Reading]] = {}
 
@@ -132,22 +127,22 @@ class Board:
 
     def _read(self, days: float, step: int) -> Reading:
         "Read a window anew."
-        watcher = self.watcher
+        monitor = self.monitor
         now = time.time()
-        given = watcher.answers(now - days * 86_400, now)
-        champion, reference = watcher.known()
-        findings, note = watcher.compared(given)
+        given = monitor.window(now - days * 86_400, now)
+        champion, reference = monitor.load()
+        findings, note = monitor.compare(given)
         return Reading(
             given,
             step,
-            service_metrics(watcher.log, given.since, now),
-            live_over_time(watcher.log, given.since, now, step),
+            service_metrics(monitor.log, given.since, now),
+            live_over_time(monitor.log, given.since, now, step),
             champion,
             reference if isinstance(reference, Reference) else None,
             findings,
             note,
-            firing(watcher.log),
-            resolved(watcher.log),
+            firing(monitor.log),
+            resolved(monitor.log),
         )
 
 # %% ../../nbs/apps/03_dashboard.ipynb #9e2fbf73
@@ -160,31 +155,34 @@ def _well(value: float | None, limit: float, most: bool = True) -> bool | None:
     return None if value is None else value <= limit if most else value >= limit
 
 
-def _live_tiles(seen: ServiceMetrics, plan: MonitorConfig) -> list[str]:
+def _live_tiles(seen: ServiceMetrics, config: MonitorConfig) -> list[str]:
     "Figures of the service."
     took = "–" if seen.p95 is None else f"{seen.p95:,.0f} ms"
     return [
         tile("requests", f"{seen.requests:,}", f"{seen.rate:.2f} a second"),
-        tile("95 % answered within", took, f"{plan.latency_ms:g} ms allowed", _well(seen.p95, plan.latency_ms)),
+        tile("95 % answered within", took, f"{config.latency_ms:g} ms allowed", _well(seen.p95, config.latency_ms)),
         tile(
-            "failed", _percent(seen.error_share, 2), f"{plan.errors:.0%} allowed", _well(seen.error_share, plan.errors)
+            "failed",
+            _percent(seen.error_share, 2),
+            f"{config.max_error_rate:.0%} allowed",
+            _well(seen.error_share, config.max_error_rate),
         ),
         tile(
             "available",
             _percent(seen.availability, 2),
-            f"{plan.availability:.0%} asked for",
-            _well(seen.availability, plan.availability, False),
+            f"{config.availability:.0%} asked for",
+            _well(seen.availability, config.availability, False),
         ),
     ]
 
 # %% ../../nbs/apps/03_dashboard.ipynb #0235b7bd
-def glance(r: Reading, plan: MonitorConfig) -> str:  # HTML
+def glance(r: Reading, config: MonitorConfig) -> str:  # HTML
     "The figures that matter, first of all whether anything is wrong."
     rows = r.given.rows
     model = r.champion
     refused = float((rows["abstain_reason"].fillna("") != "").mean()) if len(rows) else None
     tiles = [tile("open alerts", str(len(r.open)), ", ".join(sorted({a.rule for a in r.open})), not r.open)]
-    tiles += _live_tiles(r.live, plan) if r.live else []
+    tiles += _live_tiles(r.live, config) if r.live else []
     tiles += [
         tile("listings priced", f"{len(rows):,}", f"{_percent(refused)} abstained"),
         tile("model in use", model.version, f"as of {model.model.metadata['as_of']}"),
@@ -204,7 +202,7 @@ def alert_list(r: Reading) -> str:  # HTML
     return section("Alerts", *parts)
 
 # %% ../../nbs/apps/03_dashboard.ipynb #b58ddfdd
-def traffic(r: Reading, plan: MonitorConfig) -> str:  # HTML
+def traffic(r: Reading, config: MonitorConfig) -> str:  # HTML
     "How the service did over time."
     if not r.steps:
         return section("Service", "<p>No service has written figures yet; it does once a minute.</p>")
@@ -217,8 +215,10 @@ def traffic(r: Reading, plan: MonitorConfig) -> str:  # HTML
         "Service",
         side_by_side(
             time_series_chart("Requests a second", at, {"requests": asked}),
-            time_series_chart("Latency, ms", at, ms, "{:,.0f}".format, plan.latency_ms),
-            time_series_chart("Failed", at, {"failed": [s.error_share for s in steps]}, "{:.0%}".format, plan.errors),
+            time_series_chart("Latency, ms", at, ms, "{:,.0f}".format, config.latency_ms),
+            time_series_chart(
+                "Failed", at, {"failed": [s.error_share for s in steps]}, "{:.0%}".format, config.max_error_rate
+            ),
             time_series_chart("Not available", at, {"away": away}, "{:.0%}".format),
             two=True,
         ),
@@ -422,7 +422,7 @@ def make_board(board: Board) -> gr.Blocks:
     "The page, to be mounted; it reads anew each minute."
 
     def show(name: str) -> list[str]:
-        plan = board.watcher.plan
+        config = board.monitor.config
         try:
             r = board.read(name)
         except Exception as e:
@@ -430,7 +430,15 @@ def make_board(board: Board) -> gr.Blocks:
                 f'<div role="alert" class="sorry">The page cannot be made now: {escape(type(e).__name__)}.</div>',
                 *[gr.skip()] * 6,
             ]
-        return [glance(r, plan), alert_list(r), traffic(r, plan), prices(r), drift(r), known_accuracy(r), model_card(r)]
+        return [
+            glance(r, config),
+            alert_list(r),
+            traffic(r, config),
+            prices(r),
+            drift(r),
+            known_accuracy(r),
+            model_card(r),
+        ]
 
     with gr.Blocks(title="carprice monitor", analytics_enabled=False) as blocks:
         gr.HTML("<h1>carprice monitor</h1><p>Times are UTC. The page reads anew each minute.</p>")
@@ -445,7 +453,7 @@ def make_board(board: Board) -> gr.Blocks:
 # %% ../../nbs/apps/03_dashboard.ipynb #09771ef5
 def make_dashboard(
     root: str | Path,  # the project's root
-    plan: MonitorConfig,
+    config: MonitorConfig,
     token: str,  # that a visitor must bring
 ) -> FastAPI:
     "The dashboard as an app, behind the admin's token; raises `ServiceError` where there is no model or no token."
@@ -453,7 +461,7 @@ def make_dashboard(
         raise ServiceError(
             "The dashboard needs CARPRICE_ADMIN_TOKEN: set it to a secret of yours; the browser asks for it as the password."
         )
-    watcher = Monitor(PredictionLog(log_url(root)), Path(root).resolve() / "data/log", champion_folder(root), plan)
+    monitor = Monitor(PredictionLog(log_url(root)), Path(root).resolve() / "data/log", champion_folder(root), config)
     page = Path(root).resolve() / "build/monitor/drift.html"
 
     async def evidently(_: Any) -> Response:
@@ -469,14 +477,14 @@ def make_dashboard(
     app = FastAPI(openapi_url=None)
     for path, route in (("/evidently", evidently), ("/health", health)):
         app.add_route(path, route)
-    app = gr.mount_gradio_app(app, make_board(Board(watcher)), path="/", **LOOK | dict(css=LOOK["css"] + CSS))
+    app = gr.mount_gradio_app(app, make_board(Board(monitor)), path="/", **LOOK | dict(css=LOOK["css"] + CSS))
     add_middleware(app, Limits(keys=(token,), admin=token), ApiMetrics())
     return app
 
 # %% ../../nbs/apps/03_dashboard.ipynb #af23d5e9
 def serve_dashboard(
     root: str | Path,  # the project's root
-    plan: MonitorConfig,
+    config: MonitorConfig,
     host: str = "127.0.0.1",  # address to listen on
     port: int = 8501,  # to listen on
 ) -> None:
@@ -484,6 +492,6 @@ def serve_dashboard(
     import uvicorn
 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    app = make_dashboard(root, plan, os.environ.get("CARPRICE_ADMIN_TOKEN", "").strip())
+    app = make_dashboard(root, config, os.environ.get("CARPRICE_ADMIN_TOKEN", "").strip())
     print(f"carprice: dashboard at http://{host}:{port}, with CARPRICE_ADMIN_TOKEN as the password", flush=True)
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
