@@ -46,8 +46,8 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
 	@pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag): an hour or two
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py
 
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000
