@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .data.catalog import prepare
-    from .data.synthetic import simulate
-    from .errors import CarpriceError
-    from .evaluation.metrics import interval_metrics, price_metrics
-    from .model.price_model import PriceModel, Valuation
-    from .model.valuation import depreciation
-    from .serving.service import Service
+    from .data.catalog import prepare as prepare
+    from .data.synthetic import simulate as simulate
+    from .errors import CarpriceError as CarpriceError
+    from .evaluation.metrics import interval_metrics as interval_metrics
+    from .evaluation.metrics import price_metrics as price_metrics
+    from .model.price_model import PriceModel as PriceModel
+    from .model.price_model import Valuation as Valuation
+    from .model.valuation import depreciation as depreciation
+    from .serving.service import Service as Service
 
 __version__ = "0.1.0"
 
@@ -25,17 +27,7 @@ _PLACES = {
     "price_metrics": "evaluation.metrics",
     "simulate": "data.synthetic",
 }
-__all__ = [
-    "CarpriceError",
-    "PriceModel",
-    "Service",
-    "Valuation",
-    "depreciation",
-    "interval_metrics",
-    "prepare",
-    "price_metrics",
-    "simulate",
-]
+__all__ = list(_PLACES)
 
 
 def __getattr__(name: str) -> Any:
