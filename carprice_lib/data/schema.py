@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['FUELS', 'TRANSMISSIONS', 'OWNERS', 'FIELDS', 'KM_A_YEAR', 'PLACEHOLDER_PRICES', 'REASONS', 'Listing', 'Field',
-           'schema_frame', 'age_years', 'impossible_km', 'row_reasons', 'blank_optional', 'read_listing']
+           'schema_frame', 'age_years', 'impossible_km', 'row_reasons', 'blank_optional', 'error_sentence',
+           'read_listing']
 
 # %% ../../nbs/data/00_schema.ipynb #d158b46d
 import difflib
@@ -210,7 +211,9 @@ _parts: dict[str, Any] = {f.name: _annotation(f) for f in FIELDS.values()}
 Listing: type[BaseModel] = create_model("Listing", __config__=_body, **_parts)
 
 # %% ../../nbs/data/00_schema.ipynb #32c0412f
-def _sentence(error: Any) -> str:
+def error_sentence(
+    error: Any,  # one of `ValidationError.errors()` of a `Listing`, its place the field alone
+) -> str:
     "One pydantic error as one sentence: the field, what was wrong, what is allowed."
     name = str(error["loc"][0])
     given = error.get("input")
@@ -244,7 +247,7 @@ def read_listing(
     try:
         listing = Listing(**given).model_dump(exclude_none=True)
     except ValidationError as e:
-        raise ListingError(" ".join(_sentence(x) for x in e.errors())) from None
+        raise ListingError(" ".join(error_sentence(x) for x in e.errors())) from None
     if as_of is not None:
         day = listing.get("listed_on") or date.fromisoformat(str(as_of)[:10])
         age = max(
