@@ -203,7 +203,7 @@ def test_monitor_in_a_terminal(watched):
 def test_the_section_has_every_limit():
     import yaml
 
-    from carprice_lib.cli import RENAMED
+    from carprice_lib.config import RENAMED
     from carprice_lib.monitoring.config import MonitorConfig
 
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["monitor"]

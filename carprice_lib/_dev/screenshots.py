@@ -26,7 +26,7 @@ from urllib.request import urlopen
 
 from PIL import Image, PngImagePlugin
 
-from ..cli import load_params
+from ..config import load_params
 from ..errors import CliError
 from ..monitoring.config import MonitorConfig
 from ..monitoring.monitor import Monitor

@@ -34,6 +34,7 @@ NEEDED = dict(
     psycopg="the log in PostgreSQL",
     filelock="the log's rotation",
     structlog="JSON lines",
+    babel="numbers and money in the page's languages",
     typer="the `carprice` command",
     **{
         "xgboost-cpu": "the trees",

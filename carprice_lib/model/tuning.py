@@ -24,6 +24,7 @@ import pandas as pd
 
 from .. import _xgboost, errors
 from ..data import schema
+from ..errors import ModelError
 from . import boosting, conformal, features, hedonic, kernel_ridge, price_model, training
 from .boosting import DEFAULTS, predict_booster
 from .training import FOLDS, fit_booster, map_parallel, parallelism, prepare_training
@@ -76,9 +77,9 @@ class CVObjective:
         **metadata: Any,
     ):  # as PriceModel.fit takes them
         if not 1 <= folds <= FOLDS:
-            raise ValueError(f"A setting is judged by 1 to {FOLDS} folds, but {folds} were asked for.")
+            raise ModelError(f"A setting is judged by 1 to {FOLDS} folds, but {folds} were asked for.")
         if len(train) < 10 * FOLDS:
-            raise ValueError(f"Tuning needs at least {10 * FOLDS} training rows, but there are {len(train)}.")
+            raise ModelError(f"Tuning needs at least {10 * FOLDS} training rows, but there are {len(train)}.")
         self.data = prepare_training(train, seed=seed, threads=threads, **metadata)
         self.folds = _judged(len(train), folds)
 

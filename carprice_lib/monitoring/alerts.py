@@ -27,7 +27,7 @@ from urllib.request import Request, urlopen
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from ..errors import LogError
+from ..errors import LogError, ServiceError
 from ..serving.prediction_log import PredictionLog, new_id
 
 # %% ../../nbs/monitoring/03_alerts.ipynb #a4e82b70
@@ -160,10 +160,10 @@ def to_webhook(
     address: str,  # http:// or https://
     seconds: float = 10.0,  # that an answer may take
 ) -> Receiver:
-    "Tells it as JSON by POST; raises ValueError for an address of another kind."
+    "Tells it as JSON by POST; raises `ServiceError` for an address of another kind."
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("CARPRICE_ALERT_WEBHOOK must be an address that begins with http:// or https://.")
+        raise ServiceError("CARPRICE_ALERT_WEBHOOK must be an address that begins with http:// or https://.")
 
     def tell(said: Mapping[str, Any]) -> None:
         request = Request(
@@ -184,14 +184,14 @@ def to_email(
     address: str,  # smtp:// or smtps://, with from and to
     seconds: float = 10.0,  # that the server may take for a step
 ) -> Receiver:
-    "Tells it by e-mail; raises ValueError for an address that lacks a part."
+    "Tells it by e-mail; raises `ServiceError` for an address that lacks a part."
     try:
         parts, port = urlsplit(address), urlsplit(address).port
     except ValueError:
-        raise ValueError(EMAIL) from None
+        raise ServiceError(EMAIL) from None
     people = parse_qs(parts.query)
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not {"from", "to"} <= set(people):
-        raise ValueError(EMAIL)
+        raise ServiceError(EMAIL)
 
     def tell(said: Mapping[str, Any]) -> None:
         mail = EmailMessage()
@@ -230,7 +230,7 @@ def _send(server: smtplib.SMTP, mail: EmailMessage, user: str, password: str, sa
 def load_receivers(
     env: Mapping[str, str] = os.environ,  # the environment
 ) -> dict[str, Receiver]:  # by name: webhook, email, stderr
-    "Receivers that the environment names; raises ValueError for an address that cannot be one."
+    "Receivers that the environment names; raises `ServiceError` for an address that cannot be one."
     kinds = dict(webhook=("CARPRICE_ALERT_WEBHOOK", to_webhook), email=("CARPRICE_ALERT_EMAIL", to_email))
     named = {
         kind: make(env[variable].strip()) for kind, (variable, make) in kinds.items() if env.get(variable, "").strip()
@@ -341,7 +341,7 @@ def reconcile(
     receivers: Mapping[str, Receiver] | None = None,  # those of the environment by default
     now: float | None = None,  # moment, epoch seconds
 ) -> list[Alert]:  # opened or closed by this run
-    "Open each new alert once, close what is well again, tell the receivers; raises `LogError`, and ValueError for a receiver that cannot be one."
+    "Open each new alert once, close what is well again, tell the receivers; raises `LogError`, and `ServiceError` for a receiver that cannot be one."
     told = load_receivers() if receivers is None else receivers
     findings = list(findings)
     now = time.time() if now is None else now

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..data.schema import FIELDS
-from ..errors import ListingError, ModelError
+from ..errors import DatasetError, ListingError, ModelError
 from .prediction_log import PredictionLog
 from .service import Service, to_log_row
 
@@ -80,10 +80,12 @@ FILE_KINDS = {".csv": "csv", ".parquet": "parquet"}
 def file_kind(
     name: str | Path,  # of a file
 ) -> str:  # csv or parquet
-    "What a file is, by its name; raises ValueError for any other."
+    "What a file is, by its name; raises `DatasetError` for any other."
     if kind := FILE_KINDS.get(Path(name).suffix.lower()):
         return kind
-    raise ValueError(f"{Path(name).name!r} is neither a CSV nor a Parquet file; its name must end in .csv or .parquet.")
+    raise DatasetError(
+        f"{Path(name).name!r} is neither a CSV nor a Parquet file; its name must end in .csv or .parquet."
+    )
 
 # %% ../../nbs/serving/03_batch.ipynb #df484e12
 SURPLUS = "\0surplus"  # column of the cells for which the header has no name
@@ -107,7 +109,7 @@ def _csv(source: str | Path | IO[bytes]) -> "Iterator[pd.DataFrame]":
 
 # %% ../../nbs/serving/03_batch.ipynb #4e6a4b3d
 def _pieces(source: str | Path | IO[bytes], kind: str) -> "Iterator[pd.DataFrame]":
-    "A file, some thousand rows at a time; raises ValueError for one that cannot be read."
+    "A file, some thousand rows at a time; raises `DatasetError` for one that cannot be read."
     import pandas as pd
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -119,7 +121,7 @@ def _pieces(source: str | Path | IO[bytes], kind: str) -> "Iterator[pd.DataFrame
             yield from (piece.to_pandas() for piece in pq.ParquetFile(source).iter_batches(MAX_BATCH_ROWS // 10))
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowInvalid) as e:
         said = str(e).splitlines()[0].rstrip(".")
-        raise ValueError(f"The file cannot be read as {'CSV' if kind == 'csv' else 'Parquet'} ({said}).") from None
+        raise DatasetError(f"The file cannot be read as {'CSV' if kind == 'csv' else 'Parquet'} ({said}).") from None
 
 # %% ../../nbs/serving/03_batch.ipynb #320f9f17
 def _listings(piece: "pd.DataFrame") -> list[Any]:
@@ -128,7 +130,7 @@ def _listings(piece: "pd.DataFrame") -> list[Any]:
 
     missing = [f.name for f in FIELDS.values() if f.required and f.name not in piece]
     if missing:
-        raise ValueError(
+        raise DatasetError(
             f"The file has no column {missing[0]!r}; needed are {', '.join(f.name for f in FIELDS.values() if f.required)}."
         )
     rows = piece[[f for f in FIELDS if f in piece]].to_dict("records")
@@ -161,7 +163,7 @@ def priced_pieces(
     count: Callable[[list[dict]], None] = lambda rows: None,  # given what `price_rows` gave of each piece
     request_id: str = "",
 ) -> "Iterator[pd.DataFrame]":  # the file's rows with `ADDED_COLUMNS`
-    "A file with prices, piece by piece; raises ValueError for a file that cannot be read or lacks a column."
+    "A file with prices, piece by piece; raises `DatasetError` for a file that cannot be read or lacks a column."
     import pandas as pd
 
     done = 0

@@ -26,6 +26,7 @@ from fastcore.basics import patch
 from prometheus_client import CollectorRegistry, Counter
 from starlette.applications import Starlette
 
+from ..errors import ServiceError
 from .telemetry import BATCH_PATH, OTHER_ROUTE, PUBLIC_PATHS, RequestCounters, logger
 
 # %% ../../nbs/serving/04_middleware.ipynb #9a6f6e29
@@ -54,13 +55,13 @@ LIMIT_VARIABLES = dict(
 def load_limits(
     env: Mapping[str, str] = os.environ,  # the environment
 ) -> Limits:
-    "Limits as the environment sets them; raises ValueError for one that is no number from 0 up."
+    "Limits as the environment sets them; raises `ServiceError` for one that is no number from 0 up."
     given: dict[str, Any] = {}
     for name, variable in LIMIT_VARIABLES.items():
         if variable not in env:
             continue
         if not re.fullmatch(r"\d{1,12}(\.\d+)?", env[variable]):
-            raise ValueError(f"{variable} is {env[variable]!r}, but must be a number from 0 up.")
+            raise ServiceError(f"{variable} is {env[variable]!r}, but must be a number from 0 up.")
         given[name] = float(env[variable])
     keys = tuple(k for k in re.split(r"[,\s]+", env.get("CARPRICE_API_KEYS", "")) if k)
     return Limits(keys, env.get("CARPRICE_ADMIN_TOKEN", "").strip(), **given)
