@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
 
+from ..errors import CarpriceError
 from ..serving.api import make_api
 from ..serving.middleware import ApiError
 from ..serving.prediction_log import PredictionLog, log_url
@@ -155,7 +156,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     try:
         globals()["app"] = made = make_app()
-    except (ValueError, RuntimeError) as e:
+    except CarpriceError as e:
         sys.exit(f"carprice: {e}")
     log_json()
     return made
