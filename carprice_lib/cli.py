@@ -145,7 +145,7 @@ def datasets_use(name: Annotated[str, typer.Argument(help="An entry of data/cata
 
 @datasets_app.command("check")
 def datasets_check(
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file of listings")],
+    file: Annotated[Path, typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more")],
     add: Annotated[str, typer.Option(help="Add the entry to the catalogue under this name")] = "",
 ) -> None:
     "Read a file, propose its entry in the catalogue, and say which columns could not be placed."
@@ -227,7 +227,7 @@ def spare(
 @app.command("predict")
 @with_listing
 def predict_command(
-    file: Annotated[Path | None, typer.Argument(help="A CSV or Parquet file of listings")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more")] = None,
     *,
     listing: dict[str, str],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where the priced file goes")] = None,
@@ -272,9 +272,10 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
 
     if out is None:
         raise CliError("Say where the priced file goes: -o priced.csv or -o priced.parquet.")
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise CliError(f"{out.name!r} must end in .csv or .parquet: a priced file is one of the two.")
     if not file.is_file():
         raise CliError(f"There is no file {file.name!r} here.")
-    kinds = (file_kind(file), file_kind(out))
     draft = out.with_name(f".{out.name}.new")
     spare(out, file)
 
@@ -283,9 +284,7 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
 
     try:
         with draft.open("wb") as sink:
-            for piece in price_file(
-                Service(champion_folder(Path.cwd())), file, kinds[0], level, out=kinds[1], tell=tell
-            ):
+            for piece in price_file(Service(champion_folder(Path.cwd())), file, file_kind(out), level, tell=tell):
                 sink.write(piece)
         draft.replace(out)
     finally:
@@ -437,7 +436,9 @@ def _round(config: MonitorConfig, window: dict[str, Any], out: Path, report: boo
 # %% ../nbs/04_cli.ipynb #528d61a3
 @app.command("retrain")
 def retrain_command(
-    files: Annotated[list[Path] | None, typer.Argument(help="CSV or Parquet files of new listings")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files of new listings: CSV, Excel, JSON, Parquet and more")
+    ] = None,
 ) -> None:
     "Train on new listings and on the sales of the prediction log; the gate decides, a running service follows."
     from carprice_lib.orchestration.retraining import retrain

@@ -69,14 +69,11 @@ ROW = "Toyota,Corolla,2018,45000,Petrol,Manual,15000\n"
 FAULTS = {  # what is in the file, what the message says
     "empty": (b"", "empty"),
     "header only": (HEAD.encode(), "no rows"),
-    "UTF-16": ((HEAD + ROW).encode("utf-16"), "UTF-16"),
-    "Latin-1": ((HEAD + ROW.replace("Toyota", "Citroën")).encode("latin-1"), "UTF-8"),
-    "semicolons": ((HEAD + ROW).replace(",", ";").encode(), "semicolons"),
     "a missing column": (b"make,model\nToyota,Corolla\n", "year"),
     "a long field": ((HEAD + ROW.replace("Corolla", "C" * 1_000_000)).encode(), "1,000,000"),
-    "an open quotation mark": ((HEAD + ROW + '"' + ROW).encode(), "quotation mark"),
-    "a zip file": (b"PK\x03\x04\0\0\0", "binary"),
-    "a torn row": ((HEAD + ROW.strip() + ",1,2,3\n").encode(), "more fields"),
+    "an open quotation mark": ((HEAD + '"' + ROW + ROW[:9]).encode(), "quotation mark"),
+    "a torn zip file": (b"PK\x03\x04\0\0\0", "cannot be unpacked"),
+    "a torn row": ((HEAD + ROW.strip() + ",1,2,3\n").encode(), "10 fields, but 7 columns"),
 }
 
 
@@ -89,6 +86,27 @@ def test_check_says_what_is_wrong(own, tmp_path, fault):
     message = ask(f"carprice datasets check {tmp_path / 'bad.csv'} --add bad").strip().splitlines()[-1]
     assert message.startswith("carprice: ") and words in message and len(message) < 500
     assert own.hashes() == before and "bad:" not in (own.path / "data/catalogue.yaml").read_text()
+
+
+UNUSUAL = {  # how a file may be written, what the check says of it and the entry pins
+    "UTF-16": ((HEAD + 3 * ROW).encode("utf-16"), "CSV in UTF-16", '{"encoding": "utf-16"}'),
+    "Latin-1": (
+        (HEAD + 3 * ROW.replace("Toyota", "Citroën")).encode("latin-1"),
+        "CSV in CP1252",
+        '{"encoding": "cp1252"}',
+    ),
+    "semicolons": ((HEAD + 3 * ROW).replace(",", ";").encode(), "separated by semicolons", '{"delimiter": ";"}'),
+    "a stray comma": ((HEAD + 3 * ROW + ROW.strip() + ",1\n").encode(), "line 5, with 8 fields, but 7 columns", ""),
+}
+
+
+@pytest.mark.parametrize("way", UNUSUAL)
+def test_check_says_how_it_was_read(own, tmp_path, way):
+    content, words, pinned = UNUSUAL[way]
+    (tmp_path / "odd.csv").write_bytes(content)
+    said = own.run(f"carprice datasets check {tmp_path / 'odd.csv'}")
+    assert words in said and "3 rows, of which 3 could be used" in said
+    assert f"      format: {pinned}" in said if pinned else "format:" not in said
 
 
 def test_a_torn_parquet(own, tmp_path):

@@ -58,7 +58,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "fair": ("a fair price", "un prix correct"),
     "high": ("a high price", "un prix élevé"),
     "overpriced": ("too much", "trop cher"),
-    "file": ("CSV or Parquet file of listings", "Fichier CSV ou Parquet d'annonces"),
+    "file": ("File of listings: CSV, Excel, JSON, Parquet", "Fichier d'annonces : CSV, Excel, JSON, Parquet"),
     "price_file": ("Price the file", "Estimer le fichier"),
     "priced": ("Priced file", "Fichier estimé"),
     "done": (

@@ -105,7 +105,7 @@ def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: 
 
 
 def ingest_file(
-    path: str | Path,  # CSV or Parquet
+    path: str | Path,  # any file of listings
     name: str,  # data set's name
     root: str | Path,  # the project's root
 ) -> IngestedBatch:
@@ -244,7 +244,7 @@ def outcome(
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #c452014b
 def retrain(
-    files: Sequence[str | Path],  # new listings, CSV or Parquet
+    files: Sequence[str | Path],  # new listings, in any kind of file
     name: str,  # data set's name
     root: str | Path,  # the project's root
 ) -> Outcome:

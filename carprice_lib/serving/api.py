@@ -401,7 +401,7 @@ def _batch_routes(api: Api) -> None:
         tags=["price"],
     )
     async def batch(request: Request, level: Level = None) -> Response:
-        'Prices of up to 10,000 listings as JSON, `{"listings": [...]}`, or of a CSV or Parquet file; a bad row is marked with its reason.'
+        'Prices of up to 10,000 listings as JSON, `{"listings": [...]}`, or of a file of listings (CSV, Excel, JSON, Parquet and more); a bad row is marked with its reason.'
         kind = content_type(request, *TABLE_KINDS, FORM)
         if kind != JSON_TYPE:
             return await _priced_table(api, request, kind, level)
