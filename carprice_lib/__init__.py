@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .data.catalog import prepare as prepare
+    from .data.prepare import prepare as prepare
     from .data.synthetic import simulate as simulate
     from .errors import CarpriceError as CarpriceError
     from .evaluation.metrics import interval_metrics as interval_metrics
@@ -23,7 +23,7 @@ _PLACES = {
     "Valuation": "model.price_model",
     "depreciation": "model.valuation",
     "interval_metrics": "evaluation.metrics",
-    "prepare": "data.catalog",
+    "prepare": "data.prepare",
     "price_metrics": "evaluation.metrics",
     "simulate": "data.synthetic",
 }

@@ -22,7 +22,8 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
-from ..data.catalog import Source, canonical, load_increments, load_source, map_columns, read_table
+from ..data.catalog import Source, load_source, read_table
+from ..data.prepare import canonical, load_increments, map_columns
 from ..data.schema import FIELDS, REASONS, row_reasons
 from ..errors import RetrainError
 from . import tracking as track
