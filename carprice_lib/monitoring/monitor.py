@@ -133,7 +133,7 @@ class MonitorReport:
     findings: list[CheckResult]
     changed: list[Alert]  # opened or closed by this round
     open: list[Alert]
-    untold: dict[str, str]  # why, by receiver that did not take all
+    undelivered: dict[str, str]  # why, by receiver that did not take all
 
     def to_json(self) -> dict[str, Any]:
         "The same as JSON takes it; a number that is none is null."
@@ -200,7 +200,7 @@ def summary(found: MonitorReport) -> str:  # lines
     lines += [("open", f"{a.name}, since {moment(a.opened)} UTC") for a in found.open] or [("open", "no alert")]
     return "\n".join(
         f"{name:<12}{text}"
-        for name, text in [*lines, *(("not told", f"{name}: {why}") for name, why in found.untold.items())]
+        for name, text in [*lines, *(("not told", f"{name}: {why}") for name, why in found.undelivered.items())]
     )
 
 

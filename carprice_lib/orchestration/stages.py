@@ -22,7 +22,6 @@ from typing import Any
 from .. import errors
 from ..cpu_dispatch import pin
 from ..errors import StageError
-from . import tracking as track
 
 # %% ../../nbs/orchestration/01_stages.ipynb #9b601eb3
 STAGES = {
@@ -266,6 +265,8 @@ def run_stage(
     params: dict[str, Any],  # what its notebook is given, `dataset` among it
 ) -> None:
     "Run one stage from its notebook to a logged run; raises `StageError`, and `TrackError` before anything is run."
+    from carprice_lib.orchestration import tracking as track  # with pandas, for which no other command need wait
+
     track.check_store(track.tracking_uri(root))
     dataset = params["dataset"]
     _papermill()  # before the thread, which would hold it up
@@ -285,6 +286,8 @@ def run_stage(
 # %% ../../nbs/orchestration/01_stages.ipynb #8d6fdc47
 def _try_open(root: Path, dataset: str, opened: dict[str, Any]) -> None:
     "What takes long to import, while the notebook runs; an error is kept for the one who joins."
+    from carprice_lib.orchestration import tracking as track
+
     try:
         track.open_store(root, dataset)
         import nbconvert  # noqa: F401 - for the notebook's page
@@ -302,6 +305,8 @@ def finish_stage(
     "Write the executed notebook and its page, and log the run."
     import nbformat
     import pandas as pd
+
+    from carprice_lib.orchestration import tracking as track
 
     home = root / "reports/notebooks"
     home.mkdir(parents=True, exist_ok=True)
