@@ -132,6 +132,10 @@ class ValuationWarning(str):
         self.params = params
         return self
 
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
+        "Code and parameters, from which a copy is made."
+        return (self.code,), self.params
+
 # %% ../../nbs/model/02_conformal.ipynb #2d26ea4e
 @dataclass
 class ApplicabilityDomain:

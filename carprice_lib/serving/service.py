@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
@@ -174,7 +175,8 @@ def predict(
         notes[0] = ValuationWarning("name_missing")
     notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
     if "listed_on" not in listing:
-        notes.append(ValuationWarning("age_counted_for", as_of=about["as_of"]))
+        as_of = date.fromisoformat(about["as_of"])
+        notes.append(ValuationWarning("age_counted_for", as_of=as_of))
     deal = None if asking_price is None else _deal(champion, listing, asking_price)
     return {
         "prediction_id": new_id(),
