@@ -8,6 +8,7 @@ __all__ = ['STAGES', 'SHELLS', 'Progress', 'cause_of_death', 'callers', 'watch',
 
 # %% ../../nbs/orchestration/01_stages.ipynb #8a68b0ae
 import ast
+import asyncio
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,15 +116,9 @@ def _abandon(now: Progress, cause: str) -> None:
     os._exit(1)
 
 # %% ../../nbs/orchestration/01_stages.ipynb #c1b240b0
-def _engine(now: Progress) -> type:
-    "A papermill engine that reports cells and keeps the kernel's process."
-    from jupyter_client.manager import AsyncKernelManager
+def _engine(now: Progress, kernel: Any) -> type:
+    "A papermill engine that reports cells, and takes a kernel that was started before."
     from papermill.engines import NBClientEngine
-
-    class Kernel(AsyncKernelManager):
-        async def _async_launch_kernel(self, kernel_cmd: list[str], **kw: Any) -> None:
-            await super()._async_launch_kernel(kernel_cmd, **kw)
-            now.kernel = self.provisioner.process  # type: ignore[union-attr]
 
     class Engine(NBClientEngine):
         @classmethod
@@ -134,9 +130,7 @@ def _engine(now: Progress) -> type:
                 return begin(cell, cell_index, **k)
 
             nb_man.cell_start = start
-            return super().execute_managed_notebook(
-                nb_man, kernel_name, kernel_manager_class=Kernel, extra_arguments=["--log-level=50"], **kw
-            )
+            return super().execute_managed_notebook(nb_man, kernel_name, km=kernel, **kw)
 
     return Engine
 
@@ -167,6 +161,16 @@ _ENV = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 
+
+def _start_kernel(root: Path) -> Any:
+    "Start a kernel in a folder, and do not wait for it."
+    from jupyter_client.manager import AsyncKernelManager
+
+    kernel: Any = AsyncKernelManager(kernel_name="python3")
+    quiet = ["--log-level=50", "--HistoryManager.hist_file=:memory:"]
+    asyncio.run(kernel.start_kernel(extra_arguments=quiet, cwd=str(root)))
+    return kernel
+
 # %% ../../nbs/orchestration/01_stages.ipynb #1c07bd5a
 def execute(
     source: Path,  # notebook to run
@@ -174,18 +178,36 @@ def execute(
     params: dict[str, Any],  # values for its parameters cell
     root: Path,  # folder that it runs in
     stage: str,  # name for messages
+    meanwhile: Callable[[], None] = lambda: None,  # what to do beside it, in a thread
 ) -> Any:  # the executed notebook
     "Run a notebook through papermill; raises `StageError` naming the cell and the cause."
-    papermill = _papermill()
-    from papermill.engines import papermill_engines
-    from papermill.exceptions import PapermillExecutionError
-
     now = Progress(stage)
-    papermill_engines.register("carprice", _engine(now))
     pin()
     os.environ.update(_ENV)
     target.parent.mkdir(parents=True, exist_ok=True)
     threading.Thread(target=watch, args=(now, _CALLERS), daemon=True).start()
+    beside = threading.Thread(target=meanwhile, daemon=True)
+    kernel = _start_kernel(root)
+    try:
+        now.kernel = kernel.provisioner.process
+        papermill = _papermill()  # before the thread, which would hold it up
+        beside.start()
+        return _run_cells(papermill, source, target, params, root, now, kernel)
+    finally:
+        now.done = True
+        asyncio.run(kernel.shutdown_kernel(now=True))
+        if beside.ident:
+            beside.join()  # also when the notebook failed: what it makes is made whole or not at all
+
+
+def _run_cells(
+    papermill: Any, source: Path, target: Path, params: dict[str, Any], root: Path, now: Progress, kernel: Any
+) -> Any:
+    "Run a notebook's cells in a kernel; raises `StageError`."
+    from papermill.engines import papermill_engines
+    from papermill.exceptions import PapermillExecutionError
+
+    papermill_engines.register("carprice", _engine(now, kernel))
     try:
         return papermill.execute_notebook(
             str(source),
@@ -208,8 +230,6 @@ def execute(
         raise StageError(
             _carry_on(f"{now.place()}: {cause_of_death(now.kernel.poll()) if died else f'{type(e).__name__}: {e}'}")
         ) from None
-    finally:
-        now.done = True
 
 # %% ../../nbs/orchestration/01_stages.ipynb #b1873525
 _OWN_ERRORS = {name for name, error in vars(errors).items() if isinstance(error, type)}
@@ -258,6 +278,13 @@ def to_html(
     page = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", mermaid_js_url="", embed_images=True)
     return page.from_notebook_node(nb)[0]
 
+
+def _warm_up() -> None:
+    "Make a page that nobody reads, so that templates and grammars are ready."
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+    to_html(new_notebook(cells=[new_markdown_cell("# A"), new_code_cell("a = 1")]))
+
 # %% ../../nbs/orchestration/01_stages.ipynb #cf20bb80
 def run_stage(
     root: Path,  # the project's root
@@ -265,32 +292,28 @@ def run_stage(
     params: dict[str, Any],  # what its notebook is given, `dataset` among it
 ) -> None:
     "Run one stage from its notebook to a logged run; raises `StageError`, and `TrackError` before anything is run."
-    from carprice_lib.orchestration import tracking as track  # with pandas, for which no other command need wait
+    if os.environ.get("MLFLOW_TRACKING_URI"):  # a file of our own needs no check, and the kernel no wait for pandas
+        from carprice_lib.orchestration import tracking as track
 
-    track.check_store(track.tracking_uri(root))
+        track.check_store(track.tracking_uri(root))
     dataset = params["dataset"]
-    _papermill()  # before the thread, which would hold it up
     opened: dict[str, Any] = {}
-    opening = threading.Thread(target=_try_open, args=(root, dataset, opened), daemon=True)
-    opening.start()
     print(f"stage {list(STAGES).index(name) + 1} of {len(STAGES)}: {name} ({dataset})", flush=True)
-    draft = root / "build/runs" / f"{name}.ipynb"
-    try:
-        nb = normalise(execute(root / f"nbs/pipeline/{name}.ipynb", draft, params, root, name))
-    finally:
-        opening.join()  # also when the notebook failed: a new store is made whole or not at all
+    source = root / f"nbs/pipeline/{name}.ipynb"
+    draft = root / f"build/runs/{name}.ipynb"
+    nb = normalise(execute(source, draft, params, root, name, lambda: _try_open(root, dataset, opened)))
     if "error" in opened:
         raise StageError(f"Stage {name} ran, but MLflow did not take it: {opened['error']}")
     finish_stage(root, name, dataset, params, nb)
 
 # %% ../../nbs/orchestration/01_stages.ipynb #8d6fdc47
 def _try_open(root: Path, dataset: str, opened: dict[str, Any]) -> None:
-    "What takes long to import, while the notebook runs; an error is kept for the one who joins."
+    "What takes long to import and to set up, while the notebook runs; an error is kept for the one who joins."
     from carprice_lib.orchestration import tracking as track
 
     try:
         track.open_store(root, dataset)
-        import nbconvert  # noqa: F401 - for the notebook's page
+        _warm_up()
     except Exception as e:
         opened["error"] = next(iter(str(e).splitlines()), type(e).__name__)
 
