@@ -24,6 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from fastcore.basics import patch
 
 from .confined import read_sheet, unpack_arrow
 from carprice_lib.data.delimited import (
@@ -183,36 +184,42 @@ class _JsonText:
         self.at += 1
         return True
 
-    def line(self) -> int:
-        "Where we are."
-        return self.lines + self.buffer.count("\n", 0, self.at)
+# %% ../../nbs/data/07_reader.ipynb #8ef784cb
+@patch
+def line(self: _JsonText) -> int:
+    "Where we are."
+    return self.lines + self.buffer.count("\n", 0, self.at)
 
-    def wrong(self, why: str) -> DatasetError:
-        "What is wrong here, in a sentence."
-        end = self.buffer.rfind("\n", 0, self.at)
-        column = self.at - end if end >= 0 else self.columns + self.at + 1
-        return DatasetError(f"{self.name!r} is no whole JSON: line {self.line():,}, column {column:,}, {why}.")
 
-    def value(self) -> Any:
-        "The next value; raises `DatasetError`."
-        self.peek()
-        while True:
-            try:
-                value, end = self.decoder.raw_decode(self.buffer, self.at)
-                whole = end < len(self.buffer) or not isinstance(value, (int, float)) or not self.more()
-                if whole:
-                    self.at = end
-                    return value
-            except RecursionError:
-                raise self.wrong("begins a value that is nested too deeply") from None
-            except ValueError as e:
-                if len(self.buffer) - self.at > MAX_ITEM_CHARS:
-                    why = f"begins a value of more than {MAX_ITEM_CHARS:,} characters, or one that is not closed"
-                    raise self.wrong(why) from None
-                seen = getattr(e, "pos", self.at) - self.at
-                if not self.more():
-                    self.at = min(seen, len(self.buffer))
-                    raise self.wrong("ends or breaks off where a value should be") from None
+@patch
+def wrong(self: _JsonText, why: str) -> DatasetError:
+    "What is wrong here, in a sentence."
+    end = self.buffer.rfind("\n", 0, self.at)
+    column = self.at - end if end >= 0 else self.columns + self.at + 1
+    return DatasetError(f"{self.name!r} is no whole JSON: line {self.line():,}, column {column:,}, {why}.")
+
+
+@patch
+def value(self: _JsonText) -> Any:
+    "The next value; raises `DatasetError`."
+    self.peek()
+    while True:
+        try:
+            value, end = self.decoder.raw_decode(self.buffer, self.at)
+            whole = end < len(self.buffer) or not isinstance(value, (int, float)) or not self.more()
+            if whole:
+                self.at = end
+                return value
+        except RecursionError:
+            raise self.wrong("begins a value that is nested too deeply") from None
+        except ValueError as e:
+            if len(self.buffer) - self.at > MAX_ITEM_CHARS:
+                why = f"begins a value of more than {MAX_ITEM_CHARS:,} characters, or one that is not closed"
+                raise self.wrong(why) from None
+            seen = getattr(e, "pos", self.at) - self.at
+            if not self.more():
+                self.at = min(seen, len(self.buffer))
+                raise self.wrong("ends or breaks off where a value should be") from None
 
 # %% ../../nbs/data/07_reader.ipynb #6a53d0c6
 def _begins_objects(text: _JsonText) -> bool:
@@ -584,17 +591,23 @@ def read_file(
         return _with_rows(_read_sql(source, settings), "The query")
     if isinstance(source, (str, Path)) and (files := _several(Path(source))) is not None:
         return _joined([(f.name, partial(read_file, f, form, sample=sample)) for f in files])
+    box = _opened(source, name, given)
+    if box.packing == "zip" and not (given and given.member) and len(members := box.members()) > 1:
+        return _joined([(m, partial(_of_member, source, m, given, box.name, sample)) for m in members])
+    return _read(box, given or detect_format(box), given is not None, sample)
+
+# %% ../../nbs/data/07_reader.ipynb #e29d6ffa
+def _opened(source: str | Path | IO[bytes], name: str, given: FileFormat | None) -> PackedFile:
+    "A file that is there and not empty, with what is packed around it; raises `DatasetError`."
     box = PackedFile(source, name)
     if box.path and not box.path.is_file():
         raise DatasetError(f"The file {box.name!r} does not exist.")
     if not box.size():
         raise DatasetError(f"{box.name!r} is empty.")
     detect_packing(box, given)
-    if box.packing == "zip" and not (given and given.member) and len(members := box.members()) > 1:
-        return _joined([(m, partial(_of_member, source, m, given, box.name, sample)) for m in members])
-    return _read(box, given or detect_format(box), given is not None, sample)
+    return box
 
-# %% ../../nbs/data/07_reader.ipynb #e29d6ffa
+
 def _of_member(source: Any, member: str, given: FileFormat | None, name: str, sample: int) -> Table:
     "One file within a zip."
     box = PackedFile(source, f"{name}: {member}")
@@ -700,12 +713,7 @@ def read_pieces(
 ) -> Iterator[tuple[pd.DataFrame, dict[int, str]]]:  # rows, and what is wrong with those that are none, by their place
     "A file some rows at a time; raises `DatasetError`."
     given = None if form is None else check_format(form)
-    box = PackedFile(source, name)
-    if box.path and not box.path.is_file():
-        raise DatasetError(f"The file {box.name!r} does not exist.")
-    if not box.size():
-        raise DatasetError(f"{box.name!r} is empty.")
-    detect_packing(box, given)
+    box = _opened(source, name, given)
     found = given or detect_format(box)
     if found.kind == "parquet":
         yield from _parquet_pieces(box, size)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+from fastcore.basics import patch
 
 from carprice_lib.data.sniffing import (
     FileFormat,
@@ -142,18 +143,6 @@ class PackedFile:
         assert self.file
         return self.file.seek(0, io.SEEK_END)
 
-    def zipped(self) -> zipfile.ZipFile:
-        "The zip around it."
-        try:
-            return zipfile.ZipFile(self.path or self.file)  # type: ignore[arg-type]
-        except UNPACKING_ERRORS as e:
-            raise DatasetError(f"{self.name!r} cannot be unpacked: it is damaged or cut short.") from e
-
-    def members(self) -> list[str]:
-        "Files in the zip around it, but for what systems leave in one."
-        with self.zipped() as box:
-            return sorted(i.filename for i in box.infolist() if not i.is_dir() and not SYSTEM_FILES.search(i.filename))
-
     def open(self, text: bool = False) -> io.BufferedReader:
         "What lies in it, from its beginning."
         if not self.packing:
@@ -177,16 +166,34 @@ class PackedFile:
         with self.open() as stream:
             return stream.read(size)
 
-    @contextmanager
-    def on_disk(self) -> Iterator[Path]:
-        "What lies in it, as a file for as long as it is needed."
-        if self.path and not self.packing:
-            yield self.path
-            return
-        with tempfile.NamedTemporaryFile(prefix="carprice-") as copy, self.open() as stream:
-            shutil.copyfileobj(stream, copy, _BLOCK)
-            copy.flush()
-            yield Path(copy.name)
+# %% ../../nbs/data/05_unpacking.ipynb #c801bd64
+@patch
+def zipped(self: PackedFile) -> zipfile.ZipFile:
+    "The zip around it."
+    try:
+        return zipfile.ZipFile(self.path or self.file)  # type: ignore[arg-type]
+    except UNPACKING_ERRORS as e:
+        raise DatasetError(f"{self.name!r} cannot be unpacked: it is damaged or cut short.") from e
+
+
+@patch
+def members(self: PackedFile) -> list[str]:
+    "Files in the zip around it, but for what systems leave in one."
+    with self.zipped() as box:
+        return sorted(i.filename for i in box.infolist() if not i.is_dir() and not SYSTEM_FILES.search(i.filename))
+
+
+@patch
+@contextmanager
+def on_disk(self: PackedFile) -> Iterator[Path]:
+    "What lies in it, as a file for as long as it is needed."
+    if self.path and not self.packing:
+        yield self.path
+        return
+    with tempfile.NamedTemporaryFile(prefix="carprice-") as copy, self.open() as stream:
+        shutil.copyfileobj(stream, copy, _BLOCK)
+        copy.flush()
+        yield Path(copy.name)
 
 # %% ../../nbs/data/05_unpacking.ipynb #21b32eb6
 LONE = "carprice.lone"  # error handler: a wrong byte becomes a lone surrogate
