@@ -158,8 +158,8 @@ def run(
     "Look at everything, and settle the alerts."
     found, note = self.compare(given)
     seen = service_metrics(self.log, given.until - self.config.slo_window_hours * 3600, given.until)
-    found += check_slos(seen, self.config.latency_ms, self.config.max_error_rate, self.config.availability)
-    found += check_staleness(self.log, self.folder, self.config.max_silence_hours, given.until)
+    found += check_slos(seen, self.config)
+    found += check_staleness(self.log, self.folder, self.config, given.until)
     changed = reconcile(self.log, found)
     version = self.load()[0].version
     return MonitorReport(

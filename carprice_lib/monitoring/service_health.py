@@ -18,6 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .alerts import CheckResult
+from .config import MonitorConfig
 from ..serving.prediction_log import PredictionLog, read_window
 from ..serving.telemetry import LATENCY_BUCKETS, METRICS, MINUTES
 
@@ -130,32 +131,31 @@ MIN_REQUESTS = 20  # requests from which shares of them mean something
 
 def check_slos(
     seen: ServiceMetrics | None,  # from `service_metrics`
-    latency_ms: float = 500.0,  # ms that 95 % of the answers may take
-    errors: float = 0.05,  # share of requests that may fail
-    availability: float = 0.99,  # share of minutes in which it must be there
+    limits: MonitorConfig,  # its `latency_ms`, `max_error_rate` and `availability`
 ) -> list[CheckResult]:  # of latency, errors and availability, as far as they can be known
     "How live figures stand to their limits."
     if seen is None:
         return []
     found = []
     if seen.p95 is not None and seen.requests >= MIN_REQUESTS:
-        why = f"95 % of answers took up to {seen.p95:.0f} ms; {latency_ms:g} ms are allowed."
-        found.append(CheckResult("latency", "p95", seen.p95, latency_ms, seen.p95 > latency_ms, why))
+        allowed = limits.latency_ms
+        why = f"95 % of answers took up to {seen.p95:.0f} ms; {allowed:g} ms are allowed."
+        found.append(CheckResult("latency", "p95", seen.p95, allowed, seen.p95 > allowed, why))
     if seen.error_share is not None and seen.requests >= MIN_REQUESTS:
-        why = f"{seen.error_share:.1%} of {seen.requests:,} requests failed; {errors:.0%} are allowed."
-        found.append(CheckResult("errors", "", seen.error_share, errors, seen.error_share > errors, why))
+        allowed = limits.max_error_rate
+        why = f"{seen.error_share:.1%} of {seen.requests:,} requests failed; {allowed:.0%} are allowed."
+        found.append(CheckResult("errors", "", seen.error_share, allowed, seen.error_share > allowed, why))
     if seen.availability is not None:
-        why = f"The service was there in {seen.up:,} of {seen.minutes:,} minutes, {seen.availability:.2%}; {availability:.0%} are asked for."
-        found.append(
-            CheckResult("availability", "", seen.availability, availability, seen.availability < availability, why)
-        )
+        wanted = limits.availability
+        why = f"The service was there in {seen.up:,} of {seen.minutes:,} minutes, {seen.availability:.2%}; {wanted:.0%} are asked for."
+        found.append(CheckResult("availability", "", seen.availability, wanted, seen.availability < wanted, why))
     return found
 
 # %% ../../nbs/monitoring/06_service_health.ipynb #ad3a723d
 def check_staleness(
     log: PredictionLog,
     folder: str | Path,  # of the log's Parquet files
-    hours: float = 24.0,  # that may pass without a prediction
+    limits: MonitorConfig,  # its `max_silence_hours`
     now: float | None = None,  # moment, epoch seconds
 ) -> list[CheckResult]:  # none where there never was a prediction
     "How long ago the last prediction was."
@@ -163,13 +163,6 @@ def check_staleness(
     if not newest > 0:
         return []
     passed = ((time.time() if now is None else now) - newest) / 3600
-    return [
-        CheckResult(
-            "no_data",
-            "",
-            passed,
-            hours,
-            passed > hours,
-            f"The last prediction was {passed:.1f} hours ago; {hours:g} may pass.",
-        )
-    ]
+    allowed = limits.max_silence_hours
+    why = f"The last prediction was {passed:.1f} hours ago; {allowed:g} may pass."
+    return [CheckResult("no_data", "", passed, allowed, passed > allowed, why)]
