@@ -25,7 +25,7 @@ import pandas as pd
 from filelock import FileLock
 
 from ..data.schema import FIELDS
-from ..errors import TrackError
+from ..errors import ModelError, TrackError
 
 # %% ../../nbs/orchestration/00_tracking.ipynb #6cc56c9c
 def _own_store(root: str | Path) -> str:
@@ -409,10 +409,22 @@ def rollback(
         raise TrackError(f"There is no champion before this one for {dataset!r}, so nothing was rolled back.")
     with _moving(root, dataset), tempfile.TemporaryDirectory(prefix="carprice-") as draft:
         version = client.get_model_version(name, before)
-        whole = _gathered(_fetched(name, before), _beside(client, version.run_id, draft), Path(draft))
+        model = _fetched(name, before)
+        _check_readable(model, before)
+        whole = _gathered(model, _beside(client, version.run_id, draft), Path(draft))
         _export(whole, Path(root) / "data/champion" / dataset, _about(version))
         client.set_registered_model_alias(name, "champion", before)
     return before
+
+
+def _check_readable(model: Path, version: str) -> None:
+    "Raise `TrackError` where this library cannot read a version's files: it may be older than their format."
+    from carprice_lib.model.price_model import PriceModel
+
+    try:
+        PriceModel.load(model)
+    except ModelError as e:
+        raise TrackError(f"Version {version} cannot be champion again, so nothing was rolled back. {e}") from None
 
 
 def _beside(client: Any, run_id: str, draft: str | Path) -> list[Path]:
