@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
-from ..data.catalog import Source, load_source, read_table
+from ..data.catalog import UNREADABLE, Source, load_source, read_table
 from ..data.prepare import canonical, load_increments, map_columns
 from ..data.schema import FIELDS, REASONS, row_reasons
 from ..errors import RetrainError
@@ -93,15 +93,19 @@ class IngestedBatch:
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #20ca20e2
 def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: Any) -> IngestedBatch:
-    "Rows in the fields of a listing, with what is wrong with them."
+    "Rows in the fields of a listing, with what is wrong with them; lines that are no rows stay marked, for `prepare`."
     df = map_columns(raw, entry)
+    if UNREADABLE in raw:
+        df[UNREADABLE] = raw[UNREADABLE]
     df = df.assign(**{e: float("nan") for e in source.extras if e not in df}, **(more or dict(sale=None, told=None)))
     days = pd.to_datetime(df["listed_on"], errors="coerce")
     ahead = days > pd.Timestamp(date.today())
     df = df[~ahead].reset_index(drop=True)
     newest = days[~ahead].max()
     reasons = row_reasons(df, source.as_of if pd.isna(newest) else max(source.as_of, f"{newest:%Y-%m-%d}"))
-    bad = {r: n for r in REASONS if (n := int((reasons == r).sum()))}
+    if UNREADABLE in df:
+        reasons = reasons.mask(df[UNREADABLE].notna(), UNREADABLE)
+    bad = {r: n for r in (*REASONS, UNREADABLE) if (n := int((reasons == r).sum()))}
     return IngestedBatch(what, pd.DataFrame({c: _as_text(df[c]) for c in df}), bad, int(ahead.sum()))
 
 
