@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ..data.catalog import write_whole
+
 # %% ../../nbs/dev/00_publish.ipynb #e60bcf61
 def readme(
     index: Path,  # the notebook
@@ -94,7 +96,7 @@ def main() -> None:
         return print("Library, tests and README are in step with the notebooks.")
     for path, text in publish(root).items():
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        write_whole(path, text)
 
 # %% ../../nbs/dev/00_publish.ipynb #af0a8e96
 #| eval: false
