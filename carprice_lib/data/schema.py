@@ -9,6 +9,7 @@ __all__ = ['FUELS', 'TRANSMISSIONS', 'OWNERS', 'FIELDS', 'KM_A_YEAR', 'PLACEHOLD
 
 # %% ../../nbs/data/00_schema.ipynb #d158b46d
 import difflib
+import math
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -51,9 +52,9 @@ FIELDS = {
         Field("model", "text", "model, as the maker names it", required=True),
         Field("variant", "text", "rest of the name: trim, engine badge, body"),
         Field("year", "integer", "model year", "year", 1950, 2100, required=True),
-        Field("km_driven", "number", "odometer reading", "km", 0, 1_000_000, required=True),
-        Field("fuel", "category", "kind of fuel", categories=FUELS, required=True),
-        Field("transmission", "category", "gearbox", categories=TRANSMISSIONS, required=True),
+        Field("km_driven", "number", "odometer reading", "km", 0, 1_000_000),
+        Field("fuel", "category", "kind of fuel", categories=FUELS),
+        Field("transmission", "category", "gearbox", categories=TRANSMISSIONS),
         Field("owner", "category", "which owner sells it", categories=OWNERS),
         Field("seller_type", "text", "who sells it"),
         Field("engine_cc", "number", "engine displacement", "cm³", 400, 9_000),
@@ -114,7 +115,6 @@ def impossible_km(
 REASONS = (
     "missing required field",
     "unparseable number",
-    "unknown category",
     "impossible year",
     "placeholder price",
     "price at or below zero",
@@ -135,19 +135,19 @@ def _empty(values: pd.Series) -> pd.Series:
 def _row_checks(df: pd.DataFrame, as_of: str | date, need: list[str]) -> dict[str, pd.Series]:
     "For each reason, which rows it hits: boolean series (n,)."
     number = {c: _numbers(df[c]) for c in ("year", "km_driven", "price") if c in df}
+    unknown = pd.Series(np.nan, df.index)
     blank = pd.Series(np.any([_empty(df[c]) for c in need], axis=0), df.index)
-    words = [c for c in need if FIELDS[c].categories] if need else []
+    unread = pd.Series(np.any([v.isna() for c, v in number.items() if c in need], axis=0), df.index)
     age = age_years(number["year"], df["listed_on"] if "listed_on" in df else [None] * len(df), as_of)
-    price = number.get("price", pd.Series(np.nan, df.index))
+    price = number.get("price", unknown)
     newest = pd.Timestamp(as_of).year + 1
     return {
         "missing required field": blank,
-        "unparseable number": pd.Series(np.any([v.isna() for v in number.values()], axis=0), df.index),
-        "unknown category": pd.Series(np.any([~df[c].isin(FIELDS[c].categories) for c in words], axis=0), df.index),
+        "unparseable number": unread,
         "impossible year": ~number["year"].between(FIELDS["year"].low, newest) | (number["year"] % 1 != 0),
         "placeholder price": price.isin(PLACEHOLDER_PRICES),
         "price at or below zero": price <= 0,
-        "odometer impossible for the age": pd.Series(impossible_km(number["km_driven"], age), df.index),
+        "odometer impossible for the age": pd.Series(impossible_km(number.get("km_driven", unknown), age), df.index),
     }
 
 # %% ../../nbs/data/00_schema.ipynb #abb7b5ea
@@ -156,15 +156,10 @@ def row_reasons(
     as_of: str | date,  # the source's as-of date
 ) -> pd.Series:  # one of `REASONS` per row, empty text where the row is good (n,)
     "Why each row cannot be used."
-    missing = [f.name for f in FIELDS.values() if f.required and f.name not in df]
-    if missing:
-        raise ValueError(
-            f"The listings have no column {missing[0]!r}; needed are {', '.join(f.name for f in FIELDS.values() if f.required)}."
-        )
     need = [f.name for f in FIELDS.values() if f.required]
-    checks = _row_checks(df, as_of, need)
-    if "price" in df:
-        checks["missing required field"] |= _empty(df["price"])
+    if missing := [name for name in need if name not in df]:
+        raise ValueError(f"The listings have no column {missing[0]!r}; needed are {', '.join(need)}.")
+    checks = _row_checks(df, as_of, [*need, "price"] if "price" in df else need)
     reasons = pd.Series("", df.index)
     for reason in reversed(REASONS):
         reasons[checks[reason]] = reason
@@ -249,13 +244,14 @@ def read_listing(
     except ValidationError as e:
         raise ListingError(" ".join(error_sentence(x) for x in e.errors())) from None
     if as_of is not None:
+        km = listing.get("km_driven", math.nan)
         day = listing.get("listed_on") or date.fromisoformat(str(as_of)[:10])
         age = max(
             day.year + (day.timetuple().tm_yday - 1) / 365.25 - listing["year"], 0.0
         )  # `age_years` of one car, without pandas
-        if impossible_km(listing["km_driven"], age):
+        if impossible_km(km, age):
             raise ListingError(
-                f"km_driven is {listing['km_driven']:,.0f}, which is impossible for a car of {age:.0f} years: "
+                f"km_driven is {km:,.0f}, which is impossible for a car of {age:.0f} years: "
                 f"at most {KM_A_YEAR:,} km a year, and at least 100 km from the third year on."
             )
     return listing
