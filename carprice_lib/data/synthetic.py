@@ -574,7 +574,7 @@ def _listings(car: dict[str, np.ndarray]) -> pd.DataFrame:
             price=car["price"],
         )
     )
-    return pd.DataFrame({name: out[name] for name in [*FIELDS, "price"]})
+    return pd.DataFrame({name: out[name] for name in [*FIELDS, "price"] if name in out})
 
 # %% ../../nbs/data/02_synthetic.ipynb #bbfce784
 CORRUPTIONS = (
@@ -631,13 +631,11 @@ def _slips(rng: np.random.Generator, at: dict[str, np.ndarray], listings: pd.Dat
 def _blanks(rng: np.random.Generator, at: dict[str, np.ndarray], listings: pd.DataFrame) -> pd.DataFrame:
     "Missing fields, words for numbers, categories that nobody knows; year, distance and price become text."
     out = listings.astype(dict.fromkeys(("year", "km_driven", "price"), "str") | {"seats": float})
+    main = ["brand", "model", "year", "km_driven", "fuel", "transmission", "price"]
+    rest = ["variant", "owner", "seller_type", "engine_cc", "power_kw", "consumption_l_100km", "seats"]
     wrong: list[tuple[str, list[str], list[Any]]] = [
-        ("missing required field", [*(f.name for f in FIELDS.values() if f.required), "price"], [None]),
-        (
-            "missing optional field",
-            [f.name for f in FIELDS.values() if not f.required and f.name != "listed_on"],
-            [None],
-        ),
+        ("missing required field", main, [None]),
+        ("missing optional field", rest, [None]),
         ("unparseable number", ["year", "km_driven", "price"], ["n/a", "ask", "?"]),
         ("unknown category", ["fuel", "transmission"], ["Steam", "unknown", "CVT?"]),
     ]
