@@ -109,17 +109,22 @@ def field_name(
     language: str,  # one of `LANGUAGES`
     field: str,  # of a listing
 ) -> str:
-    "What a field is called."
-    return load_translations(language).pgettext("field", field)
+    "What a field is called; in English where the language has no word for it."
+    name = load_translations(language).pgettext("field", field)
+    if name != field:
+        return name
+    return FIELDS[field].label if field in FIELDS else field.replace("_", " ").capitalize()
 
 
 def field_label(
     language: str,  # one of `LANGUAGES`
     field: str,  # of a listing
+    unit: str = "",  # of what is no canonical field
 ) -> str:
     "What a field is called where it is filled in or listed: with its unit."
-    label = load_translations(language).pgettext("form", field)
-    return label if label != field else field_name(language, field)
+    unit = FIELDS[field].unit if field in FIELDS else unit
+    shown = load_translations(language).pgettext("unit", unit)
+    return f"{field_name(language, field)} ({shown})" if unit not in ("", field) else field_name(language, field)
 
 
 def category_choices(

@@ -18,7 +18,7 @@ from typing import Any, cast
 
 from fastcore.basics import patch
 
-from ..data.schema import FIELDS, read_listing
+from ..data.schema import FIELDS, read_attributes, read_listing
 from ..errors import ListingError, ModelError, ServiceError
 from ..model.boosting import SingleRowPredictor
 from ..model.conformal import ValuationWarning
@@ -63,6 +63,9 @@ class LoadedModel:
         except (OSError, ValueError):
             self.promoted = {}
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
+        about = self.model.metadata
+        numbers = {name: {"kind": "number"} for name in about.get("extras", ())}
+        self.attributes: dict[str, dict[str, Any]] = about.get("attributes", numbers)
         self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
         for name in self.model.group_encoder.names["model"]:
@@ -127,13 +130,16 @@ def reload_if_promoted(self: Service) -> str:  # version newly in service, empty
 
 # %% ../../nbs/serving/02_service.ipynb #7d0210c1
 def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
-    "A checked listing; a day centuries away would age a car to nothing."
-    listing = read_listing(dict(given), champion.model.metadata["as_of"])
+    "A checked listing with its attributes beside its fields; a day centuries away would age a car to nothing."
+    fields = {name: value for name, value in given.items() if name != "attributes"}
+    if beside := [name for name in fields if name in champion.attributes]:
+        raise ListingError(f"{beside[0]!r} is an attribute of this model: give it within 'attributes'.")
+    listing = read_listing(fields, champion.model.metadata["as_of"])
     day = listing.get("listed_on")
     years = FIELDS["year"]
     if day and not years.low <= day.year <= years.high:
         raise ListingError(f"listed_on is {day}, but must be in a year from {years.low:g} to {years.high:g}.")
-    return listing
+    return listing | read_attributes(given.get("attributes"), champion.attributes)
 
 
 def _near(given: str, known: list[str]) -> str:
@@ -153,6 +159,17 @@ def _suggest(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str
     near["model"] = _near(listing["model"], champion.models.get(make, []))
     return {f: name for f, name in near.items() if name}
 
+
+def _suggest_words(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str]:
+    "Words of the source that may have been meant, by attribute: a word that the model has not met says nothing to it."
+    near = {}
+    for name, about in champion.attributes.items():
+        known = about.get("categories") or ()
+        if about["kind"] in ("category", "place") and name in listing and listing[name] not in known:
+            close = difflib.get_close_matches(listing[name], known, 1, 0.75)
+            near |= {name: close[0]} if close else {}
+    return near
+
 # %% ../../nbs/serving/02_service.ipynb #050d147f
 @patch
 def predict(
@@ -170,7 +187,7 @@ def predict(
         raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes = list(value.warnings)
-    suggestions = _suggest(champion, listing) if value.warnings else {}
+    suggestions = (_suggest(champion, listing) if value.warnings else {}) | _suggest_words(champion, listing)
     if notes and notes[0].code == "unseen_name" and not listing.get("variant"):
         notes[0] = ValuationWarning("name_missing")
     notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
@@ -257,12 +274,13 @@ def depreciation(
 
 # %% ../../nbs/serving/02_service.ipynb #c43f3c71
 @patch
-def schema(self: Service) -> dict[str, Any]:  # fields, makes, extras
-    "Fields of a listing with units and limits, and the makes and models that the model knows."
+def schema(self: Service) -> dict[str, Any]:  # fields, makes, attributes
+    "Fields of a listing with units and limits, the makes and models that the model knows, and what else it reads."
     names = self.champion.reasons.listings[["brand", "model"]].drop_duplicates().sort_values(["brand", "model"])
     fields = [
         dict(
             name=f.name,
+            label=f.label,
             kind=f.kind,
             meaning=f.doc,
             unit=f.unit,
@@ -273,10 +291,21 @@ def schema(self: Service) -> dict[str, Any]:  # fields, makes, extras
         )
         for f in FIELDS.values()
     ]
+    attributes = [
+        dict(
+            name=name,
+            kind=about["kind"],
+            unit=about.get("unit", ""),
+            low=about.get("low"),
+            high=about.get("high"),
+            words=list(about.get("order") or about.get("categories") or []),
+        )
+        for name, about in self.champion.attributes.items()
+    ]
     return dict(
         fields=fields,
         makes={str(make): rows["model"].tolist() for make, rows in names.groupby("brand")},
-        extras=self.champion.model.metadata["extras"],
+        attributes=attributes,
     )
 
 
@@ -303,9 +332,10 @@ def to_log_row(
     source: str,  # api, batch, page or mcp
     request_id: str = "",
 ) -> dict[str, Any]:  # a row of the prediction log
-    "An answer as the prediction log keeps it; fields that no listing has are left out."
+    "An answer as the prediction log keeps it, attributes beside the fields; what no listing has is left out."
     deal = prediction["deal"] or {}
     features = {name: value for name, value in listing.items() if name in FIELDS and value is not None}
+    features |= {name: value for name, value in (listing.get("attributes") or {}).items() if value is not None}
     row = {
         "id": prediction["prediction_id"],
         "predicted_at": time.time(),
