@@ -78,6 +78,10 @@ class PredictionResponse(BaseModel):
 class PredictionRequest(Listing):  # type: ignore[misc, valid-type]
     "A listing; its price is asked for."
 
+    attributes: dict[str, Any] | None = Note(
+        None, description="what the model reads beyond these fields, by name; /schema lists it"
+    )
+
 
 Level = Annotated[float | None, Note(ge=0.5, le=0.99, allow_inf_nan=False, description="nominal coverage of the range")]
 
@@ -159,6 +163,7 @@ ALLOWED_VALUES = {
     "prediction_id": "the 32 hexadecimal digits of an answer",
     "price": "a number above 0 and below 1e+12",
     "sold_on": "a date such as 2020-07-01",
+    "attributes": "an object of values by name",
     "listings": f"a list of up to {MAX_BATCH_ROWS:,} listings",
 }
 
