@@ -13,14 +13,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic import Field as BodyField
 
 from ..errors import ListingError
+
+if TYPE_CHECKING:  # the command asks for the fields, and waits for neither
+    import numpy as np
+    import pandas as pd
 
 # %% ../../nbs/data/00_schema.ipynb #cd46c05c
 @dataclass(frozen=True)
@@ -195,8 +197,9 @@ FIELDS = {
 }
 
 # %% ../../nbs/data/00_schema.ipynb #44df4e67
-def schema_frame() -> pd.DataFrame:  # one row per field: meaning, unit, allowed values, required
+def schema_frame() -> "pd.DataFrame":  # one row per field: meaning, unit, allowed values, required
     "The schema as a table to read."
+    import pandas as pd
 
     def allowed(f: Field) -> str:
         return (
@@ -220,8 +223,11 @@ def age_years(
     year: Any,  # model year, number or array (n,)
     on: Any,  # day of the listing: date, text or array (n,) of them; missing where unknown
     as_of: str | date,  # day that stands in for a missing `on`
-) -> np.ndarray:  # age in years (n,), never below 0
+) -> "np.ndarray":  # age in years (n,), never below 0
     "Age of a car on the day of its listing."
+    import numpy as np
+    import pandas as pd
+
     days = pd.to_datetime(pd.Series(np.atleast_1d(on)), errors="coerce").fillna(pd.Timestamp(as_of))
     decimal = days.dt.year + (days.dt.dayofyear - 1) / 365.25
     return np.maximum(decimal.to_numpy(float) - np.atleast_1d(np.asarray(year, float)), 0.0)
@@ -234,8 +240,10 @@ PLACEHOLDER_PRICES = frozenset({1, 123, 1234, 12345, 123456, 1234567, 12345678, 
 def impossible_km(
     km: Any,  # odometer readings in km (n,)
     age: Any,  # ages in years (n,)
-) -> np.ndarray:  # True where the reading cannot be (n,)
+) -> "np.ndarray":  # True where the reading cannot be (n,)
     "Which odometer readings are impossible for the age of the car?"
+    import numpy as np
+
     km = np.asarray(km, float)
     age = np.asarray(age, float)
     return (km < 0) | (km > FIELDS["km_driven"].high) | (km > KM_A_YEAR * (age + 1)) | ((km < 100) & (age >= 3))
@@ -251,18 +259,24 @@ REASONS = (
 )
 
 
-def _numbers(values: pd.Series) -> pd.Series:
+def _numbers(values: "pd.Series") -> "pd.Series":
     "Numbers where they can be read as numbers, missing elsewhere; infinite is no number."
+    import numpy as np
+    import pandas as pd
+
     return pd.to_numeric(values, errors="coerce").astype(float).replace([np.inf, -np.inf], np.nan)
 
 
-def _empty(values: pd.Series) -> pd.Series:
+def _empty(values: "pd.Series") -> "pd.Series":
     "Which values say nothing at all?"
     return values.isna() | (values.astype(str).str.strip() == "")
 
 # %% ../../nbs/data/00_schema.ipynb #934cab1f
-def _row_checks(df: pd.DataFrame, as_of: str | date, need: list[str]) -> dict[str, pd.Series]:
+def _row_checks(df: "pd.DataFrame", as_of: str | date, need: list[str]) -> "dict[str, pd.Series]":
     "For each reason, which rows it hits: boolean series (n,)."
+    import numpy as np
+    import pandas as pd
+
     number = {c: _numbers(df[c]) for c in ("year", "km_driven", "price") if c in df}
     unknown = pd.Series(np.nan, df.index)
     blank = pd.Series(np.any([_empty(df[c]) for c in need], axis=0), df.index)
@@ -281,10 +295,12 @@ def _row_checks(df: pd.DataFrame, as_of: str | date, need: list[str]) -> dict[st
 
 # %% ../../nbs/data/00_schema.ipynb #abb7b5ea
 def row_reasons(
-    df: pd.DataFrame,  # listings in canonical columns (n, ...), with `price` when they are for training
+    df: "pd.DataFrame",  # listings in canonical columns (n, ...), with `price` when they are for training
     as_of: str | date,  # the source's as-of date
-) -> pd.Series:  # one of `REASONS` per row, empty text where the row is good (n,)
+) -> "pd.Series":  # one of `REASONS` per row, empty text where the row is good (n,)
     "Why each row cannot be used."
+    import pandas as pd
+
     need = [f.name for f in FIELDS.values() if f.required]
     if missing := [name for name in need if name not in df]:
         raise ValueError(f"The listings have no column {missing[0]!r}; needed are {', '.join(need)}.")
@@ -296,9 +312,11 @@ def row_reasons(
 
 # %% ../../nbs/data/00_schema.ipynb #4dc0017a
 def blank_optional(
-    df: pd.DataFrame,  # listings in canonical columns (n, ...)
-) -> tuple[pd.DataFrame, dict[str, int]]:  # cleaned copy, and how many values of each field were blanked
+    df: "pd.DataFrame",  # listings in canonical columns (n, ...)
+) -> "tuple[pd.DataFrame, dict[str, int]]":  # cleaned copy, and how many values of each field were blanked
     "Blank optional values that are beyond their field's limits or categories."
+    import pandas as pd
+
     out = df.copy()
     counts = {}
     for f in FIELDS.values():
