@@ -24,8 +24,8 @@ import typer
 
 from . import __version__
 from .config import load_params, stage_params
-from .data.schema import FIELDS
 from .cpu_dispatch import pin
+from .data.schema import FIELDS
 from .errors import CarpriceError, CliError, StageError
 from .monitoring.config import MonitorConfig
 from .orchestration.stages import STAGES, execute, normalise, run_stage, to_html, write_code

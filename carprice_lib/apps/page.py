@@ -678,28 +678,28 @@ _TYPES = {"integer": int, "number": float}
 
 def _as_tool(function: Callable, more: str = "") -> Callable:
     "A function of a listing as an assistant calls it: with a parameter for each field, told in its docstring."
-    own = [p for p in inspect.signature(function).parameters.values() if p.name != "given"]
-    parameters = []
+    signature = inspect.signature(function)
     told = []
-    for field in FIELDS.values():
+    parameters = []
+    for field in sorted(FIELDS.values(), key=lambda field: not field.required):
         kind = _TYPES.get(field.kind, str)
-        annotation = kind if field.required else kind | None
-        default = inspect.Parameter.empty if field.required else None
-        parameters.append(
-            inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        )
+        annotation, default = (kind, inspect.Parameter.empty) if field.required else (kind | None, None)
+        place = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters.append(inspect.Parameter(field.name, place, default=default, annotation=annotation))
         words = ": " + ", ".join(field.categories) if field.categories else ""
         unit = f" in {field.unit}" if field.unit not in ("", "date", field.name) else ""
         told.append(f"{field.name}: {field.doc}{unit}{words}{'' if field.required else '; empty where unknown'}")
+    parameters += [p for p in signature.parameters.values() if p.name != "given"]
+    whole = signature.replace(parameters=parameters)
 
     def tool(*args: Any, **values: Any) -> Any:
-        values |= dict(zip([p.name for p in (*parameters, *own)], args))
-        rest = {p.name: values.pop(p.name, p.default) for p in own}
-        return function({name: value for name, value in values.items() if value not in (None, "")}, **rest)
+        bound = whole.bind(*args, **values).arguments
+        rest = {name: bound.pop(name) for name in list(bound) if name not in FIELDS}
+        return function({name: value for name, value in bound.items() if value not in (None, "")}, **rest)
 
     tool.__name__ = function.__name__
-    tool.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
-    tool.__annotations__ = {p.name: p.annotation for p in (*parameters, *own)}
+    tool.__signature__ = whole  # type: ignore[attr-defined]
+    tool.__annotations__ = {p.name: p.annotation for p in parameters} | {"return": signature.return_annotation}
     lines = [*told, *more.splitlines()]
     tool.__doc__ = f"{function.__doc__}\n\nArgs:\n" + "\n".join(f"    {line}" for line in lines)
     return tool
@@ -708,7 +708,7 @@ def _as_tool(function: Callable, more: str = "") -> Callable:
 def _value_tool(page: Page) -> Callable:
     "A car's price, for assistants."
 
-    def value_car(given: dict[str, Any], *, attributes: dict | None = None, asked: float | None = None) -> dict:
+    def value_car(given: dict[str, Any], attributes: dict | None = None, asked: float | None = None) -> dict:
         "Value a used car: median price, range, notes and, for an asked price, a deal label."
         listing = given | ({"attributes": attributes} if attributes else {})
         try:
@@ -728,7 +728,7 @@ def _value_tool(page: Page) -> Callable:
 def _depreciation_tool(page: Page) -> Callable:
     "What comes of a price, for assistants."
 
-    def depreciation(given: dict[str, Any], *, years: int = 5) -> list:
+    def depreciation(given: dict[str, Any], years: int = 5) -> list:
         "Price of a used car for each of the next years, with its range."
         try:
             return page.service.depreciation(given, years)

@@ -428,8 +428,8 @@ def _attribute_value(given: Any, about: Mapping[str, Any]) -> float | str | None
     if kind == "list" and isinstance(given, str):
         given = given.split(";")
     if kind == "list":
-        words = given if isinstance(given, (list, tuple)) else [None]
-        if not all(isinstance(w, str) for w in words) or sum(map(len, words)) > MAX_TEXT:
+        words = [w for w in given if isinstance(w, str)] if isinstance(given, (list, tuple)) else []
+        if not isinstance(given, (list, tuple)) or len(words) < len(given) or sum(map(len, words)) > MAX_TEXT:
             return None
         return "; ".join(dict.fromkeys(_spelled(w, known) for w in words if w.strip()))
     if not isinstance(given, (str, int, float)):

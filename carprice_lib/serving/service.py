@@ -162,7 +162,7 @@ def _suggest(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str
 
 def _suggest_words(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str]:
     "Words of the source that may have been meant, by attribute: a word that the model has not met says nothing to it."
-    near = {}
+    near: dict[str, str] = {}
     for name, about in champion.attributes.items():
         known = about.get("categories") or ()
         if about["kind"] in ("category", "place") and name in listing and listing[name] not in known:
