@@ -441,9 +441,7 @@ def _attribute_value(given: Any, about: Mapping[str, Any]) -> float | str | None
             number = math.nan if isinstance(given, bool) else float(given)
         except (ValueError, OverflowError):
             return None
-        low, high = (about.get(end) for end in ("low", "high"))
-        inside = (low is None or number >= low) and (high is None or number <= high)
-        return number if math.isfinite(number) and inside else None
+        return number if math.isfinite(number) else None
     text = str(given).strip()
     if not text or len(text) > MAX_TEXT or isinstance(given, bool):
         return None
@@ -455,9 +453,8 @@ def _attribute_needs(about: Mapping[str, Any]) -> str:
     "What an attribute must be."
     kind = about["kind"]
     if kind == "number":
-        low, high, unit = (about.get(name) for name in ("low", "high", "unit"))
-        limits = [f"from {low:g}"] * (low is not None) + [f"to {high:g}"] * (high is not None)
-        return " ".join(["a number", *limits, *([f"in {unit}"] if unit else [])])
+        unit = about.get("unit")
+        return f"a number in {unit}" if unit else "a number"
     if kind == "ordered":
         return f"one of {', '.join(about['order'])}"
     return {"flag": "true or false", "list": "a list of words", "text": "a text"}.get(kind, "a word")

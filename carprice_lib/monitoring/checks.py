@@ -143,7 +143,9 @@ def _second(test: Callable[[float], tuple[float, TestResult]]) -> Callable[[floa
 def _usage_drift(reference: Reference, now: ColumnView) -> Check:
     "Do the distances fit the ages?"
     left = reference.usage.residual(now.numbers["age"], now.numbers["km_driven"], now.words["fuel"])
-    test = partial(mean_shift_test, reference.usage_residual, left[np.isfinite(left)])
+    left = left[np.isfinite(left)]
+    old = reference.usage_residual if len(reference.usage_residual) else np.array([-1.0, 1.0])
+    test = partial(mean_shift_test, old, left if len(left) else old)  # where nobody tells distances, none has shifted
     seen = f"the distances for their age differ from those of the training rows by {np.expm1(test(0.5)[0]):+.1%}"
     return Check("drift", "km for age", _second(test), seen, _SHIFT)
 

@@ -44,6 +44,10 @@ def fit_usage(
     least: int = 50,  # cars from which a fuel has a usual distance of its own
 ) -> UsageModel:
     "Learn what is usual."
+    told = np.isfinite(km)
+    if not told.any():
+        return UsageModel(np.zeros(1), np.zeros(1), {})
+    age, km, fuel = age[told], km[told], np.asarray(fuel, object)[told]
     edges = np.unique(np.quantile(age, np.linspace(0, 1, bins + 1)[1:-1]))
     place = np.searchsorted(edges, age, side="right")
     y = _log_km(km)

@@ -65,7 +65,8 @@ class LoadedModel:
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
         about = self.model.metadata
         numbers = {name: {"kind": "number"} for name in about.get("extras", ())}
-        self.attributes: dict[str, dict[str, Any]] = about.get("attributes", numbers)
+        attributes = about.get("attributes", numbers)
+        self.attributes: dict[str, dict[str, Any]] = {n: told for n, told in attributes.items() if n not in FIELDS}
         self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
         for name in self.model.group_encoder.names["model"]:
@@ -188,8 +189,8 @@ def predict(
     value = champion.model.value(listing, level)
     notes = list(value.warnings)
     suggestions = (_suggest(champion, listing) if value.warnings else {}) | _suggest_words(champion, listing)
-    if notes and notes[0].code == "unseen_name" and not listing.get("variant"):
-        notes[0] = ValuationWarning("name_missing")
+    if not listing.get("variant"):
+        notes = [ValuationWarning("name_missing") if note.code == "unseen_name" else note for note in notes]
     notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
     if "listed_on" not in listing:
         as_of = date.fromisoformat(about["as_of"])
@@ -262,13 +263,13 @@ def depreciation(
     given: Mapping[str, Any],  # fields of a listing
     years: int = 5,  # 1 to 20
     km_per_year: float | None = None,  # km; the car's own mean by default
-) -> list[dict[str, float]]:  # as `valuation.depreciation`, today first
+) -> list[dict[str, Any]]:  # as `valuation.depreciation`, today first
     "What the car will be worth as it ages; raises `ListingError` and `ModelError`."
     if not 1 <= years <= 20:
         raise ModelError(f"The years to look ahead are {years}, but must be a whole number from 1 to 20.")
     listing = _read(self.champion, given)
     return [
-        {k: round(v, 2) for k, v in year.items()}
+        {k: None if v is None else round(v, 2) for k, v in year.items()}
         for year in depreciation(self.champion.model, listing, years, km_per_year)
     ]
 
