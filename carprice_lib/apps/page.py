@@ -12,7 +12,7 @@ import inspect
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -176,6 +176,7 @@ def read_form(
     values: Mapping[str, Any],  # of the form, by field
     language: str = "en",  # one of `LANGUAGES`
     attributes: Mapping[str, Any] = {},  # of the form, by name
+    numbers: Collection[str] = (),  # attributes that are numbers
 ) -> dict[str, Any]:
     "A listing from the form; raises `ListingError` for a required field that is empty."
     listing = {name: value for name, value in values.items() if value not in (None, "")}
@@ -185,8 +186,9 @@ def read_form(
             raise ListingError(translate(language, "missing", field=label))
         if field.numeric and field.name in listing:
             listing[field.name] = plain_number(listing[field.name])
-    if more := {name: value for name, value in attributes.items() if value not in (None, "", [])}:
-        listing["attributes"] = more
+    more = {name: value for name, value in attributes.items() if value not in (None, "", [])}
+    if more:
+        listing["attributes"] = {name: plain_number(v) if name in numbers else v for name, v in more.items()}
     return listing
 
 # %% ../../nbs/apps/02_page.ipynb #8a3ea577
@@ -336,8 +338,6 @@ def _attribute_input(name: str, about: Mapping[str, Any], language: str = "en") 
     "The form's part for an attribute."
     label = field_label(language, name, about.get("unit", ""))
     choices = _attribute_choices(about, language)
-    if about["kind"] == "number":
-        return gr.Number(label=label, value=None)
     if about["kind"] == "list":
         return gr.Dropdown(choices, label=label, multiselect=True, allow_custom_value=True)
     if choices:
@@ -424,7 +424,8 @@ def _read_request(page: Page, values: tuple, language: str) -> tuple[dict[str, A
     fields = dict(zip(page.fields, told))
     attributes = dict(zip(page.attributes, told[len(fields) :]))
     known = page.service.champion.attributes  # those of a newer model may be others
-    listing = read_form(fields, language, {name: attributes[name] for name in attributes if name in known})
+    kept = {name: attributes[name] for name in attributes if name in known}
+    listing = read_form(fields, language, kept, [name for name in kept if known[name]["kind"] == "number"])
     try:
         price = float(plain_number(asked)) if asked else None
     except ValueError:
@@ -579,18 +580,12 @@ def _on_load(page: Page) -> Callable:
 
 
 def _from_link(given: str | None, about: Mapping[str, Any]) -> Any:
-    "An attribute as its part of the form takes it; what cannot be read is passed over."
+    "An attribute as its part of the form takes it."
     if not given:
         return gr.skip()
     if about["kind"] == "list":
         return [word for word in given[:10_000].split("; ") if word]
-    if about["kind"] != "number":
-        return given[:10_000]
-    try:
-        number = float(given)
-    except ValueError:
-        return gr.skip()
-    return number if math.isfinite(number) else gr.skip()
+    return given[:10_000]
 
 # %% ../../nbs/apps/02_page.ipynb #809fb93f
 QUIET = dict(api_visibility="private", show_progress="hidden")
