@@ -377,7 +377,7 @@ def test_files_in_a_terminal(clones, champion):
     import pandas as pd
 
     pd.DataFrame([COROLLA, COROLLA | {"fuel": "Water"}]).to_csv(clone.path / "cars.csv", index=False)
-    clone.run("carprice predict cars.csv -o priced.parquet", CARPRICE_MODEL=champion)
+    clone.run("carprice predict cars.csv -o priced.parquet", code=3, CARPRICE_MODEL=champion)
     priced = pd.read_parquet(clone.path / "priced.parquet")
     assert priced["price"].notna().tolist() == [True, False] and "one of Petrol" in priced["error"][1]
     clone.refuses("carprice predict cars.xls -o x.csv", "no file")
@@ -390,3 +390,11 @@ def test_files_in_a_terminal(clones, champion):
         )
     )
     assert said["price"] == priced["price"][0].round(2)
+    clone.run("head -2 cars.csv | carprice predict - -o - > piped.csv", CARPRICE_MODEL=champion)
+    piped = pd.read_csv(clone.path / "piped.csv")
+    assert piped["price"].tolist() == priced["price"][:1].tolist() and piped["label"].isna().all()
+    clone.refuses(
+        "carprice predict --brand Toyota --model Corolla --year 2018 --attribute wings=2",
+        "no attribute",
+        CARPRICE_MODEL=champion,
+    )

@@ -345,7 +345,7 @@ def _annotation(f: Field) -> tuple[Any, Any]:
         limits["allow_inf_nan"] = False
     unit = f" in {f.unit}" if f.unit not in ("", "date", f.name) else ""
     note = BodyField(title=f.label, description=f"{f.doc}{unit}", **limits)
-    return (Annotated[base, note], ...) if f.required else (Annotated[base, note] | None, None)
+    return (Annotated[base, note], ...) if f.required else (Annotated[base | None, note], None)
 
 
 _body = ConfigDict(extra="forbid", str_strip_whitespace=True)
