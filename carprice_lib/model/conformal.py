@@ -109,6 +109,9 @@ WARNINGS = dict(
     unseen_model="this model is not among the listings the model learned from",
     unseen_name="this trim is not among the listings the model learned from",
     imputed="what the listing leaves open is taken from like cars, which differ in it",
+    distance_assumed="the distance is not given: {km:,.0f} km are assumed, which is typical of its age",
+    fuel_assumed="the fuel is not given: {value} is assumed, which most cars like it have",
+    transmission_assumed="the gearbox is not given: {value} is assumed, which most cars like it have",
     older_than_known="at {age:.0f} years it is older than nearly all cars known, up to {limit:.0f}",
     farther_than_known="with {km:,.0f} km it has run further than nearly all cars known, up to {limit:,.0f}",
     too_old="a car of {age:.0f} years is beyond what the model can tell; the limit is {limit:.0f}",
@@ -148,7 +151,7 @@ class ApplicabilityDomain:
     )  # level that is unknown: growth of the range
     imputation_inflation: dict[str, float] = field(
         default_factory=dict
-    )  # number that is guessed, "" for all of them: growth of the range
+    )  # number or word that is guessed, "" for all numbers of a car: growth of the range
 
 
 UNSEEN_LEVELS = ("brand", "model", "name")  # from wide to narrow; the widest that is unknown counts
@@ -171,8 +174,10 @@ def fit(
     least: int = 100,  # rows that tell how wrong an unknown level goes
 ) -> "ApplicabilityDomain":
     "Learn limits, and how much more wrong cars of unknown groups went."
-    top = [float(np.nanquantile(state[:, USAGE_FEATURES.index(n)], 0.999)) for n in ("age", "log_km")]
-    self = cls(top[0], top[1])
+    self = cls()
+    self.max_age = float(np.nanquantile(state[:, USAGE_FEATURES.index("age")], 0.999))
+    if np.isfinite(log_km := state[:, USAGE_FEATURES.index("log_km")]).any():
+        self.max_log_km = float(np.nanquantile(log_km, 0.999))
     some = np.isfinite(scores)
     usual = np.quantile(np.abs(scores[some]), 0.9)
     floor = 1.0
@@ -189,15 +194,26 @@ def inflation(
     self: ApplicabilityDomain,
     found: dict[str, int],  # level: number of the car's group, -1 where unknown
     guessed: Sequence[str] = (),  # numbers that are guesses
+    words: Sequence[str] = (),  # words that are
 ) -> tuple[float, list[ValuationWarning]]:  # growth of the range, and why; 1 and nothing for a known car told whole
     "How much wider the range of a car is, for what training never saw of it and for what its listing leaves open."
     level = next((n for n in UNSEEN_LEVELS if found[n] < 0), None)
     unseen = self.unseen_inflation[level] if level else 1.0
     doubt = self._imputation_inflation(guessed)
+    by_words = sum(self.imputation_inflation.get(n, 1.0) ** 2 - 1 for n in words)
     warnings = [ValuationWarning(f"unseen_{level}")] if level else []
     if doubt > 1:
         warnings.append(ValuationWarning("imputed"))
-    return float(np.sqrt(unseen**2 + doubt**2 - 1)), warnings
+    return float(np.sqrt(unseen**2 + doubt**2 - 1 + by_words)), warnings
+
+
+@patch
+def without_distance(
+    self: ApplicabilityDomain,
+    inflation: Any,  # growth of ranges of cars that tell their distance (n,), or one
+) -> Any:  # growth where it is assumed (n,), or one
+    "How much wider a range is whose distance is assumed."
+    return np.sqrt(inflation**2 + self.imputation_inflation.get("km_driven", 1.0) ** 2 - 1)
 
 
 @patch

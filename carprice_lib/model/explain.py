@@ -77,7 +77,7 @@ def level_contributions(
     values: Mapping[str, float],  # level: value of the car's group
     start: float,  # value of all cars
     level: str | None = None,  # narrowest level to go to; all that are given by default
-    fine: Sequence[str] = (),  # extras that the narrowest level adds
+    fine: Sequence[str] = (),  # attributes that the narrowest level adds
 ) -> FieldAmounts:  # field: sum of the steps that it adds
     "How far each field moves a value, from all cars to ever narrower groups of like cars."
     out: FieldAmounts = {}
@@ -111,8 +111,8 @@ def attribute(
 ) -> Attribution:
     "Where the price of a car itself comes from."
     profile = model.profile(car)
-    whole, _ = model.imputer.transform(car)
-    groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_extras"]))
+    whole, *_ = model.imputer.transform(car)
+    groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_attributes"]))
     splines = model.hedonic.splines
     hedonic: FieldAmounts = {}
     for word, fields in token_features(whole).items():
@@ -130,7 +130,7 @@ def attribute(
     a, b, c = model.additive_weights()
     made = Attribution(
         hedonic,
-        level_contributions(height, start, fine=_narrow_extras(model)),
+        level_contributions(height, start, fine=_narrow_attributes(model)),
         dict(zip(PARENT_LEVEL, model.target_encoder.transform(groups)[::2])),
         {},
         profile,
@@ -143,9 +143,9 @@ def attribute(
     return made
 
 
-def _narrow_extras(model: PriceModel) -> tuple[str, ...]:
-    "Extras that tell the narrowest groups apart."
-    return tuple(model.metadata["extras"][i] for i in model.metadata["narrow_extras"])
+def _narrow_attributes(model: PriceModel) -> tuple[str, ...]:
+    "Attributes that tell the narrowest groups apart."
+    return tuple(model.attributes.names[i] for i in model.metadata["narrow_attributes"])
 
 # %% ../../nbs/model/08_explain.ipynb #e8539ca8
 def to_fields(
@@ -166,7 +166,7 @@ def to_fields(
         elif name in META_FEATURES:
             _divide(out, part, made.age_curve)
         elif kind == "mean":
-            _divide(out, part, level_contributions(made.target_means, mean, level, _narrow_extras(model)))
+            _divide(out, part, level_contributions(made.target_means, mean, level, _narrow_attributes(model)))
         elif kind == "cars":
             _add(out, part, LEVEL_FIELDS[level])
         else:
@@ -202,9 +202,9 @@ def additive_attributions(
     return out
 
 
-def fields_of(model: PriceModel) -> list[str]:  # canonical fields and the source's extras
+def fields_of(model: PriceModel) -> list[str]:  # canonical fields and the source's attributes
     "Fields that a price can come from."
-    return [*FIELDS, *model.metadata["extras"]]
+    return [*FIELDS, *model.attributes.names]
 
 # %% ../../nbs/model/08_explain.ipynb #4ff2b0c6
 def tree_attributions(
@@ -284,8 +284,9 @@ def fit(
     "Learn what is usual, and keep the newest listings."
     fields = fields_of(model)
     rows = train.iloc[_newest_rows(train)].reset_index(drop=True)
-    cars, car = unique_cars(rows, model.metadata["extras"])
-    usage = usage_features(rows, model.metadata["as_of"])
+    cars, car = unique_cars(rows, model.attributes)
+    brands = np.array([c.brand for c in cars], object)
+    usage, _ = model.with_distance(usage_features(rows, model.metadata["as_of"]), brands[car])
     attributions = additive_attributions(model, [attribute(model, c) for c in cars], car, usage, fields)
     kept = rows[[f for f in (*fields, "price") if f in rows]]
     return cls(model, kept, attributions, attributions.mean(axis=0))
@@ -299,8 +300,8 @@ def drivers(
 ) -> Drivers:
     "What each field adds to the price of a usual car, or takes from it."
     model = self.model
-    _, usage, X = model.design_row(listing)
-    made = attribute(model, car_key(listing, model.metadata["extras"]))
+    _, usage, _, X = model.design_row(listing)
+    made = attribute(model, car_key(listing, model.attributes))
     _, by_trees = tree_attributions(model, made, X)
     own = additive_attributions(model, [made], np.array([0]), usage[None, :], self.fields)[0]
     trees = np.array([by_trees.get(f, 0.0) for f in self.fields])
@@ -325,8 +326,8 @@ def comparables(
 ) -> list[dict[str, Any]]:  # fields that are known, price, adjusted and distance, nearest first
     "The most comparable training listings, with their asked prices."
     model = self.model
-    car = car_key(listing, model.metadata["extras"])
-    _, usage, _ = model.design_row(listing)
+    car = car_key(listing, model.attributes)
+    _, usage, *_ = model.design_row(listing)
     own = additive_attributions(model, [attribute(model, car)], np.array([0]), usage[None, :], self.fields)[0]
     same_brand = self._same("brand", car.brand)
     same_model = same_brand & self._same("model", car.model)

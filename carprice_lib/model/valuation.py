@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..errors import ModelError
 from .conformal import ValuationWarning
-from .price_model import PriceModel
+from .price_model import LOG_KM, PriceModel
 
 # %% ../../nbs/model/09_valuation.ipynb #26784b35
 LABELS = dict(
@@ -66,10 +66,15 @@ def depreciation(
     listing: Mapping[str, Any],  # fields of one listing
     years: int = 5,  # how many to look ahead
     km_per_year: float | None = None,  # km; the car's own mean by default
-) -> list[dict[str, float]]:  # ahead (years), age (years), km_driven, price, low, high: today first
+) -> list[dict[str, Any]]:  # ahead (years), age (years), km_driven, price, low, high: today first
     "What a car will be worth as it ages."
-    age = float(model.design_row(listing)[1][0])
-    km = float(listing["km_driven"])
+    _, usage, assumed, _ = model.design_row(listing)
+    age = float(usage[0])
+    told = listing.get("km_driven")
+    untold = told is None or told != told
+    if untold and (not assumed or km_per_year is None):
+        return _typical_path(model, listing, years)
+    km = float(np.expm1(usage[LOG_KM]) * 1000 if untold else told)
     pace = float(np.clip(km / max(age, 1.0), *ANNUAL_KM_RANGE)) if km_per_year is None else float(km_per_year)
     if not 0 <= pace < np.inf:
         raise ModelError(f"The distance of a year is {km_per_year!r} km, but must be a number from 0 up.")
@@ -80,4 +85,16 @@ def depreciation(
         path.append(
             dict(ahead=ahead, age=age + ahead, km_driven=then["km_driven"], price=v.price, low=v.low, high=v.high)
         )
+    return path
+
+
+def _typical_path(model: PriceModel, listing: Mapping[str, Any], years: int) -> list[dict[str, Any]]:
+    "The coming years of a car told without its distance: each with what is typical of its age, None where none is read."
+    path = []
+    for ahead in range(years + 1):
+        then = dict(listing) | dict(year=listing["year"] - ahead)
+        v = model.value(then)
+        _, usage, assumed, _ = model.design_row(then)
+        km = float(np.expm1(usage[LOG_KM]) * 1000) if assumed else None
+        path.append(dict(ahead=ahead, age=float(usage[0]), km_driven=km, price=v.price, low=v.low, high=v.high))
     return path

@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
-from ..data.catalog import UNREADABLE, Source, load_source, read_table
+from ..data.catalog import Source, load_source, read_table
 from ..data.prepare import canonical, load_increments, map_columns
 from ..data.schema import FIELDS, REASONS, row_reasons
 from ..errors import RetrainError
@@ -54,11 +54,12 @@ def _entry_for(raw: pd.DataFrame, name: str, source: Source, file: str) -> Sourc
     "The entry that reads a table: the source's own, or that of canonical columns; raises `RetrainError`."
     wanted = [c.column for c in source.columns.values() if c.column]
     if wanted and all(c in raw for c in wanted):
-        return source.model_copy(update=dict(extras={e: c for e, c in source.extras.items() if c.column in raw}))
+        here = {name: c for name, c in source.attributes.items() if c.column in raw}
+        return source.model_copy(update=dict(attributes=here))
     need = [f.name for f in FIELDS.values() if f.required] + ["price"]
     if not (lacking := [c for c in need if c not in raw]):
         ours = canonical(source)
-        return ours.model_copy(update=dict(extras={e: c for e, c in ours.extras.items() if e in raw}))
+        return ours.model_copy(update=dict(attributes={name: c for name, c in ours.attributes.items() if name in raw}))
     own = f"those of {name} ({', '.join(dict.fromkeys(wanted))}) or " if wanted else ""
     raise RetrainError(
         f"{file!r} has no column {lacking[0]!r}; its columns must be {own}those of a listing ({', '.join(need)})."
@@ -77,7 +78,7 @@ class IngestedBatch:
     "New rows, ready to be kept."
 
     what: str  # where they came from
-    rows: pd.DataFrame  # canonical columns, price, extras, sale, told, as text (n, ...)
+    rows: pd.DataFrame  # canonical columns, price, attributes, sale, told, as text (n, ...)
     bad: dict[str, int]  # how many `prepare` will quarantine, by reason
     waits: int = 0  # rows of days to come, left where they are
 
@@ -93,19 +94,17 @@ class IngestedBatch:
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #20ca20e2
 def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: Any) -> IngestedBatch:
-    "Rows in the fields of a listing, with what is wrong with them; lines that are no rows stay marked, for `prepare`."
+    "Rows in the fields of a listing, with what is wrong with them."
     df = map_columns(raw, entry)
-    if UNREADABLE in raw:
-        df[UNREADABLE] = raw[UNREADABLE]
-    df = df.assign(**{e: float("nan") for e in source.extras if e not in df}, **(more or dict(sale=None, told=None)))
+    df = df.assign(
+        **{e: float("nan") for e in source.attributes if e not in df}, **(more or dict(sale=None, told=None))
+    )
     days = pd.to_datetime(df["listed_on"], errors="coerce")
     ahead = days > pd.Timestamp(date.today())
     df = df[~ahead].reset_index(drop=True)
     newest = days[~ahead].max()
     reasons = row_reasons(df, source.as_of if pd.isna(newest) else max(source.as_of, f"{newest:%Y-%m-%d}"))
-    if UNREADABLE in df:
-        reasons = reasons.mask(df[UNREADABLE].notna(), UNREADABLE)
-    bad = {r: n for r in (*REASONS, UNREADABLE) if (n := int((reasons == r).sum()))}
+    bad = {r: n for r in REASONS if (n := int((reasons == r).sum()))}
     return IngestedBatch(what, pd.DataFrame({c: _as_text(df[c]) for c in df}), bad, int(ahead.sum()))
 
 
@@ -149,7 +148,7 @@ def ingest_sales(
     raw = pd.DataFrame(given, columns=list(FIELDS), dtype=object).assign(
         price=sales["realised"].to_numpy(), listed_on=[_sold_on(s, g) for s, g in zip(sales.itertuples(), given)]
     )
-    entry = canonical(source).model_copy(update=dict(extras={}))
+    entry = canonical(source).model_copy(update=dict(attributes={}))
     return _taken(
         "sales", raw, entry, source, sale=sales["id"].to_numpy(), told=sales["reported_at"].map(repr).to_numpy()
     )
