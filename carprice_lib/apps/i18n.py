@@ -172,5 +172,8 @@ def translate_warning(
     warning: ValuationWarning,  # of an answer
 ) -> str:
     "A warning in a language."
-    text = load_translations(language).pgettext("warning", warning.code)
-    return _fill(language, text, warning.params)
+    translations = load_translations(language)
+    params = dict(warning.params)
+    if "value" in params:
+        params["value"] = translations.pgettext("category", params["value"])
+    return _fill(language, translations.pgettext("warning", warning.code), params)

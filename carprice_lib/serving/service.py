@@ -63,10 +63,11 @@ class LoadedModel:
         except (OSError, ValueError):
             self.promoted = {}
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
-        about = self.model.metadata
-        numbers = {name: {"kind": "number"} for name in about.get("extras", ())}
-        attributes = about.get("attributes", numbers)
-        self.attributes: dict[str, dict[str, Any]] = {n: told for n, told in attributes.items() if n not in FIELDS}
+        self.attributes: dict[str, dict[str, Any]] = {}  # that the model reads
+        self.unread: dict[str, dict[str, Any]] = {}  # that its source has, and it does not read
+        for name, about in self.model.metadata["attributes"].items():
+            if name not in FIELDS:
+                (self.attributes if name in self.model.attributes.names else self.unread)[name] = about
         self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
         for name in self.model.group_encoder.names["model"]:
@@ -140,7 +141,7 @@ def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
     years = FIELDS["year"]
     if day and not years.low <= day.year <= years.high:
         raise ListingError(f"listed_on is {day}, but must be in a year from {years.low:g} to {years.high:g}.")
-    return listing | read_attributes(given.get("attributes"), champion.attributes)
+    return listing | read_attributes(given.get("attributes"), champion.attributes | champion.unread)
 
 
 def _near(given: str, known: list[str]) -> str:
