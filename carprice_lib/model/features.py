@@ -184,7 +184,7 @@ def unique_cars(
     told = [values.iloc[first].astype(object).where(values.iloc[first].notna(), None) for values in columns.values()]
     cars = [car_key(dict(zip(columns, values))) for values in zip(*told)]
     if encoded:
-        numbers = zip(*(np.where(np.isnan(x[first]), None, x[first]).tolist() for x in encoded.values()))
+        numbers = zip(*([None if v != v else v for v in x[first].tolist()] for x in encoded.values()))
         cars = [car._replace(attributes=own) for car, own in zip(cars, numbers)]
     return cars, code
 
@@ -291,8 +291,9 @@ def fit(
 def _with_words(self: HierarchicalModeImputer, car: CarKey) -> tuple[CarKey, list[str]]:
     "A car with fuel and gearbox from the nearest like cars, and which of them are guesses."
     guessed = []
-    if self.unread:
-        car = car._replace(**dict.fromkeys(self.unread))
+    unread: dict[str, Any] = dict.fromkeys(self.unread)
+    if unread:
+        car = car._replace(**unread)
     for field, tables in self.words.items():
         if getattr(car, field) is not None:
             continue

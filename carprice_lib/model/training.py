@@ -41,9 +41,9 @@ from carprice_lib.model.conformal import (
 )
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
-    SPEC_FIELDS,
     IMPUTED_WORDS,
     NUMBER_KINDS,
+    SPEC_FIELDS,
     USAGE_FEATURES,
     WORD_KINDS,
     AttributeEncoder,
@@ -296,8 +296,7 @@ def prepare_training(
 
 def _fill_distance(train: pd.DataFrame, usage: np.ndarray) -> TypicalDistance | None:
     "Learn the distance typical of an age, and fill it in where a row tells none."
-    brand = train["brand"].str.lower().str.split().str.join(" ").astype(object).to_numpy()
-    brand = np.where(pd.isna(brand), None, brand)
+    brand = train["brand"].str.lower().str.split().str.join(" ").astype(object).fillna("").to_numpy()
     typical = TypicalDistance.fit(usage[:, 0], usage[:, LOG_KM], brand)
     missing = np.isnan(usage[:, LOG_KM])
     if typical is not None and missing.any():

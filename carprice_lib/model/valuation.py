@@ -71,10 +71,11 @@ def depreciation(
     _, usage, assumed, _ = model.design_row(listing)
     age = float(usage[0])
     told = listing.get("km_driven")
-    untold = told is None or told != told
-    if untold and (not assumed or km_per_year is None):
-        return _typical_path(model, listing, years)
-    km = float(np.expm1(usage[LOG_KM]) * 1000 if untold else told)
+    if told is None or told != told:
+        if not assumed or km_per_year is None:
+            return _typical_path(model, listing, years)
+        told = np.expm1(usage[LOG_KM]) * 1000
+    km = float(told)
     pace = float(np.clip(km / max(age, 1.0), *ANNUAL_KM_RANGE)) if km_per_year is None else float(km_per_year)
     if not 0 <= pace < np.inf:
         raise ModelError(f"The distance of a year is {km_per_year!r} km, but must be a number from 0 up.")
