@@ -204,7 +204,7 @@ def additive_attributions(
 
 def fields_of(model: PriceModel) -> list[str]:  # canonical fields and the source's attributes
     "Fields that a price can come from."
-    return [*FIELDS, *model.attributes.names]
+    return list(dict.fromkeys([*FIELDS, *model.attributes.names]))
 
 # %% ../../nbs/model/08_explain.ipynb #4ff2b0c6
 def tree_attributions(
