@@ -43,11 +43,12 @@ serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.
 space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted model
 	@carprice space
 
+# One process more than there are cores, since tests often wait for what they started.
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
-	@pytest -n logical --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	@pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py
 
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000
@@ -92,7 +93,7 @@ lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LA
 	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
 
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
-	@mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@mlflow ui --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 export: $(READY)  ## lay the notebooks out, clean them, and write library, tests and README from them
 	@ruff format --quiet nbs

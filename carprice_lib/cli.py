@@ -148,18 +148,30 @@ def datasets_use(name: Annotated[str, typer.Argument(help="An entry of data/cata
 
 @datasets_app.command("check")
 def datasets_check(
-    file: Annotated[Path, typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more")],
+    file: Annotated[Path | None, typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more")] = None,
     add: Annotated[str, typer.Option(help="Add the entry to the catalogue under this name")] = "",
+    entry: Annotated[str, typer.Option(help="Try this entry of the catalogue on its files instead")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Take all proposals, ask nothing")] = False,
 ) -> None:
-    "Read a file, propose its entry in the catalogue, and say which columns could not be placed."
+    "Read a file of any market, propose its entry in the catalogue, and ask what it cannot tell."
     from carprice_lib.data.catalog import project_root
-    from carprice_lib.data.intake import add_entry, check_file
+    from carprice_lib.intake.proposal import add_entry, answer, check_file, try_entry
 
+    if bool(file) == bool(entry):
+        raise CliError("Give either a file, or --entry with a name of the catalogue.")
+    if entry:
+        print(try_entry(entry))
+        return
+    assert file is not None
     here = Path.cwd() if not add else project_root()
     found = check_file(file, add or "mine", here)
     print(found)
     if add:
-        print(f"Added {add_entry(found.entry, file, here)!r} to data/catalogue.yaml: make repro DATASET={add}")
+        asked = sys.stdin.isatty() and not yes
+        answers = {q.about: typer.prompt(q.text, default=q.proposal) for q in found.questions if asked}
+        print(
+            f"Added {add_entry(answer(found, answers), file, here)!r} to data/catalogue.yaml: make repro DATASET={add}"
+        )
 
 # %% ../nbs/04_cli.ipynb #7ba6886a
 ATTRIBUTE_HELP = "NAME=VALUE: what the model reads beyond the fields (again for each)"
@@ -301,9 +313,12 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
     def tell(rows: int) -> None:
         print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
 
+    def say(sentence: str) -> None:
+        print(sentence, file=sys.stderr)
+
     service = Service(champion_folder(Path.cwd()))
     with _source(file) as source, _sink(out) as sink:
-        for piece in price_file(service, source, file_kind(out), level, tell=tell, count=count):
+        for piece in price_file(service, source, file_kind(out), level, tell=tell, count=count, say=say):
             sink.write(piece)
     print(file=sys.stderr)
     if out != STREAM:

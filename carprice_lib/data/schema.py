@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['FUELS', 'TRANSMISSIONS', 'OWNERS', 'FIELDS', 'KM_A_YEAR', 'PLACEHOLDER_PRICES', 'REASONS', 'Listing', 'FLAGS',
-           'MAX_TEXT', 'Field', 'schema_frame', 'age_years', 'impossible_km', 'row_reasons', 'blank_optional',
-           'error_sentence', 'read_listing', 'read_attributes']
+           'MAX_TEXT', 'Field', 'schema_frame', 'age_years', 'is_placeholder', 'impossible_km', 'row_reasons',
+           'blank_optional', 'error_sentence', 'read_listing', 'read_attributes']
 
 # %% ../../nbs/data/00_schema.ipynb #d158b46d
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -57,144 +58,150 @@ FUELS = ("Petrol", "Diesel", "CNG", "LPG", "Hybrid", "Electric", "Other")
 TRANSMISSIONS = ("Manual", "Automatic", "Semi-Auto")
 OWNERS = ("First Owner", "Second Owner", "Third Owner", "Fourth & Above Owner", "Test Drive Car")
 
-FIELDS = {
-    f.name: f
-    for f in (
-        Field(
-            "brand",
-            "text",
-            "maker",
-            required=True,
-            label="Make",
-            synonyms="brand make manufacturer marque maker carmake carbrand brandname",
-            place="main",
-        ),
-        Field(
-            "model",
-            "text",
-            "model, as the maker names it",
-            required=True,
-            synonyms="model carmodel modelname series",
-            place="main",
-        ),
-        Field(
-            "variant",
-            "text",
-            "rest of the name: trim, engine badge, body",
-            label="Trim or engine badge",
-            synonyms="variant trim version trimlevel submodel derivative",
-            place="main",
-        ),
-        Field(
-            "year",
-            "integer",
-            "model year",
-            "year",
-            1950,
-            2100,
-            required=True,
-            label="Model year",
-            synonyms="year modelyear registrationyear regyear yearofregistration yearofmanufacture "
-            "manufactureyear manufacturingyear productionyear firstregistration registrationdate registered yearmade myear vintage",
-            place="main",
-        ),
-        Field(
-            "km_driven",
-            "number",
-            "odometer reading",
-            "km",
-            0,
-            1_000_000,
-            label="Distance driven",
-            synonyms="kmdriven kilometers kilometres kilometer kilometre odometer odometerreading "
-            "milesdriven kmsdriven distancedriven driven mileage miles kms km distance odo",
-            option="--km",
-            place="main",
-        ),
-        Field(
-            "fuel",
-            "category",
-            "kind of fuel",
-            categories=FUELS,
-            synonyms="fuel fueltype enginefuel energy",
-            place="main",
-        ),
-        Field(
-            "transmission",
-            "category",
-            "gearbox",
-            categories=TRANSMISSIONS,
-            label="Gearbox",
-            synonyms="transmission gearbox transmissiontype gearboxtype gear",
-            place="main",
-        ),
-        Field(
-            "owner",
-            "category",
-            "which owner sells it",
-            categories=OWNERS,
-            label="Which owner sells it",
-            synonyms="owner ownertype owners ownership numberofowners noofowners previousowners prevowners",
-            place="main",
-        ),
-        Field(
-            "seller_type",
-            "text",
-            "who sells it",
-            label="Who sells it",
-            synonyms="sellertype seller dealertype offeredby",
-        ),
-        Field(
-            "engine_cc",
-            "number",
-            "engine displacement",
-            "cm³",
-            400,
-            9_000,
-            label="Engine",
-            synonyms="enginecc enginesize enginecapacity displacement enginevolume enginedisplacement engine cc ccm",
-        ),
-        Field(
-            "power_kw",
-            "number",
-            "engine power",
-            "kW",
-            15,
-            1_000,
-            label="Power",
-            synonyms="power maxpower enginepower horsepower hp bhp ps kw",
-        ),
-        Field(
-            "consumption_l_100km",
-            "number",
-            "fuel consumption",
-            "l/100 km",
-            0.5,
-            40,
-            label="Consumption",
-            synonyms="consumption fuelconsumption combinedconsumption fueleconomy economy mpg kmpl mileage efficiency",
-            option="--consumption",
-        ),
-        Field(
-            "seats",
-            "integer",
-            "seats",
-            "seats",
-            1,
-            20,
-            synonyms="seats seatingcapacity numberofseats noofseats",
-        ),
-        Field(
-            "listed_on",
-            "date",
-            "day of the listing",
-            "date",
-            label="Day of the listing",
-            synonyms="listedon listed listingdate datelisted dateposted postingdate posted datecreated "
-            "datecrawled addate saledate date",
-        ),
-    )
-}
+_MAIN_FIELDS = (
+    Field(
+        "brand",
+        "text",
+        "maker",
+        required=True,
+        label="Make",
+        synonyms="brand make manufacturer marque maker carmake carbrand brandname",
+        place="main",
+    ),
+    Field(
+        "model",
+        "text",
+        "model, as the maker names it",
+        required=True,
+        synonyms="model carmodel modelname series",
+        place="main",
+    ),
+    Field(
+        "variant",
+        "text",
+        "rest of the name: trim, engine badge, body",
+        label="Trim or engine badge",
+        synonyms="variant trim version trimlevel submodel derivative",
+        place="main",
+    ),
+    Field(
+        "year",
+        "integer",
+        "model year",
+        "year",
+        1950,
+        2100,
+        required=True,
+        label="Model year",
+        synonyms="year modelyear registrationyear regyear yearofregistration yearofmanufacture "
+        "manufactureyear manufacturingyear productionyear firstregistration registrationdate registered yearmade myear vintage",
+        place="main",
+    ),
+    Field(
+        "km_driven",
+        "number",
+        "odometer reading",
+        "km",
+        0,
+        1_000_000,
+        label="Distance driven",
+        synonyms="kmdriven kilometers kilometres kilometer kilometre odometer odometerreading "
+        "milesdriven kmsdriven distancedriven driven mileage miles kms km distance odo",
+        option="--km",
+        place="main",
+    ),
+)
+
+# %% ../../nbs/data/00_schema.ipynb #ed3cf119
+_CATEGORY_FIELDS = (
+    Field(
+        "fuel",
+        "category",
+        "kind of fuel",
+        categories=FUELS,
+        synonyms="fuel fueltype enginefuel energy",
+        place="main",
+    ),
+    Field(
+        "transmission",
+        "category",
+        "gearbox",
+        categories=TRANSMISSIONS,
+        label="Gearbox",
+        synonyms="transmission gearbox transmissiontype gearboxtype gear",
+        place="main",
+    ),
+    Field(
+        "owner",
+        "category",
+        "which owner sells it",
+        categories=OWNERS,
+        label="Which owner sells it",
+        synonyms="owner ownertype owners ownership numberofowners noofowners previousowners prevowners",
+        place="main",
+    ),
+    Field(
+        "seller_type",
+        "text",
+        "who sells it",
+        label="Who sells it",
+        synonyms="sellertype seller dealertype offeredby",
+    ),
+)
+
+# %% ../../nbs/data/00_schema.ipynb #afe17343
+_FURTHER_FIELDS = (
+    Field(
+        "engine_cc",
+        "number",
+        "engine displacement",
+        "cm³",
+        400,
+        9_000,
+        label="Engine",
+        synonyms="enginecc enginesize enginecapacity displacement enginevolume enginedisplacement engine cc ccm",
+    ),
+    Field(
+        "power_kw",
+        "number",
+        "engine power",
+        "kW",
+        15,
+        1_000,
+        label="Power",
+        synonyms="power maxpower enginepower horsepower hp bhp ps kw",
+    ),
+    Field(
+        "consumption_l_100km",
+        "number",
+        "fuel consumption",
+        "l/100 km",
+        0.5,
+        40,
+        label="Consumption",
+        synonyms="consumption fuelconsumption combinedconsumption fueleconomy economy mpg kmpl mileage efficiency",
+        option="--consumption",
+    ),
+    Field(
+        "seats",
+        "integer",
+        "seats",
+        "seats",
+        1,
+        20,
+        synonyms="seats seatingcapacity numberofseats noofseats",
+    ),
+    Field(
+        "listed_on",
+        "date",
+        "day of the listing",
+        "date",
+        label="Day of the listing",
+        synonyms="listedon listed listingdate datelisted dateposted postingdate posted datecreated "
+        "datecrawled addate saledate date",
+    ),
+)
+FIELDS = {f.name: f for f in (*_MAIN_FIELDS, *_CATEGORY_FIELDS, *_FURTHER_FIELDS)}
 
 # %% ../../nbs/data/00_schema.ipynb #44df4e67
 def schema_frame() -> "pd.DataFrame":  # one row per field: meaning, unit, allowed values, required
@@ -234,7 +241,22 @@ def age_years(
 
 # %% ../../nbs/data/00_schema.ipynb #d84e0557
 KM_A_YEAR = 120_000  # a taxi in three shifts stays below this
+_ASCENDING = "1234567890123456789"
+# repeated and ascending digits of any length are no prices; these are what the demo market draws from
 PLACEHOLDER_PRICES = frozenset({1, 123, 1234, 12345, 123456, 1234567, 12345678, 111111, 1111111, 999999, 9999999})
+
+
+def is_placeholder(
+    price: Any,  # prices (n,)
+) -> "np.ndarray":  # True where the digits are no price (n,)
+    "Which prices are up to four ones, six or more times one digit, or digits that ascend from 1?"
+    import numpy as np
+    import pandas as pd
+
+    codes, distinct = pd.factorize(np.atleast_1d(np.asarray(price, float)))
+    digits = [f"{v:.0f}" if abs(v) < 1e18 and v == int(v) else "" for v in distinct]
+    found = [bool(re.fullmatch(r"1{1,4}|(\d)\1{5,}", t)) or (len(t) >= 3 and _ASCENDING.startswith(t)) for t in digits]
+    return np.append(found, False).astype(bool)[codes]
 
 
 def impossible_km(
@@ -288,7 +310,7 @@ def _row_checks(df: "pd.DataFrame", as_of: str | date, need: list[str]) -> "dict
         "missing required field": blank,
         "unparseable number": unread,
         "impossible year": ~number["year"].between(FIELDS["year"].low, newest) | (number["year"] % 1 != 0),
-        "placeholder price": price.isin(PLACEHOLDER_PRICES),
+        "placeholder price": is_placeholder(price),
         "price at or below zero": price <= 0,
         "odometer impossible for the age": pd.Series(impossible_km(number.get("km_driven", unknown), age), df.index),
     }

@@ -61,12 +61,15 @@ def without_worst(
 ]:  # metrics of the rest and `left_out`, how many rows are not in it; empty where they do not matter
     "Errors without the rows that err most, where those make the mean error."
     y, p = check_prices(price, predicted)
-    share = np.abs(y - p) / y
     few = int(np.ceil(WORST_SHARE * len(y)))
-    rest = np.argsort(share, kind="stable")[: len(y) - few]
-    if not len(rest) or share.mean() < SLIPPED * share[rest].mean() or not share[rest].any():
+    kept = np.sort(np.argsort(np.abs(np.log(y / p)), kind="stable")[: len(y) - few])
+    if not len(kept):
         return {}
-    return price_metrics(y[rest], p[rest]) | dict(left_out=few)
+    whole = price_metrics(y, p)
+    rest = price_metrics(y[kept], p[kept])
+    if not any(whole[name] >= SLIPPED * rest[name] > 0 for name in ("mape", "mae")):
+        return {}
+    return rest | dict(left_out=few)
 
 # %% ../../nbs/evaluation/00_metrics.ipynb #d73e83cd
 def binomial_interval(

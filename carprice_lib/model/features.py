@@ -237,7 +237,7 @@ def _shared(car: CarKey, fields: Sequence[str]) -> str:
 
 def _rounded(value: float | None, step: float = 1) -> str:
     "A number as text, rounded to a step; empty where it is missing."
-    return "" if value is None else f"{np.round(value / step):.0f}"
+    return "" if value is None else f"{value / step:.0f}"
 
 # %% ../../nbs/model/00_features.ipynb #c3d2e5b4
 def _mode(count: Counter) -> tuple[Any, float]:

@@ -111,6 +111,7 @@ class PriceModel:
         self.conformity_scores_ = conformity_scores
         self.domain = domain
         self._profiles: dict[CarKey, CarProfile] = {}
+        self._shared_grid: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def fit(
@@ -229,6 +230,18 @@ def _as_written(field: str, word: str) -> str:
     "A word in lower case as the schema writes it."
     return next((w for w in FIELDS[field].categories if w.lower() == word), word)
 
+# %% ../../nbs/model/05_price_model.ipynb #c2d30e6f
+@patch(as_prop=True)
+def _grid(self: PriceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    "What all cars share: log price by age and positions at AGE_GRID (ages,), positions at the knots of distance (knots,)."
+    if self._shared_grid is None:
+        splines = self.hedonic.splines
+        ages = splines["age"](AGE_GRID) if "age" in splines else np.zeros(len(AGE_GRID))
+        knots = splines["log_km"].knots if "log_km" in splines else np.empty(0)
+        positions = [scaled_position(self.hedonic, n, x) for n, x in (("age", AGE_GRID), ("log_km", knots))]
+        self._shared_grid = (ages, *positions)
+    return self._shared_grid
+
 # %% ../../nbs/model/05_price_model.ipynb #5baba77e
 @patch
 def _additive_curves(
@@ -238,14 +251,12 @@ def _additive_curves(
     a, b, c = self.additive_weights()
     splines = self.hedonic.splines
     like, age_slope, km_slope = self.kernel.predict(static[None, :])[0] if c else np.zeros(3)
-    ages = splines["age"](AGE_GRID) if "age" in splines else np.zeros(len(AGE_GRID))
-    by_kernel = like + ages + age_slope * scaled_position(self.hedonic, "age", AGE_GRID)
+    ages, age_position, km_position = self._grid
+    by_kernel = like + ages + age_slope * age_position
     by_age = a * (price + ages) + b * curve + c * by_kernel
     if "log_km" not in splines:
         return _never_rising(by_age), np.empty(0)
-    knots = splines["log_km"].knots
-    heights = splines["log_km"].heights
-    by_distance = (a + b + c) * heights + c * km_slope * scaled_position(self.hedonic, "log_km", knots)
+    by_distance = (a + b + c) * splines["log_km"].heights + c * km_slope * km_position
     return _never_rising(by_age), _never_rising(by_distance)
 
 # %% ../../nbs/model/05_price_model.ipynb #3d2707ba

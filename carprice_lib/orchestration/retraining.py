@@ -22,8 +22,10 @@ import pandas as pd
 import yaml
 from filelock import FileLock, Timeout
 
-from ..data.catalog import Source, load_source, read_table
-from ..data.prepare import canonical, load_increments, map_columns
+from ..data.catalog import UNREADABLE, load_source, read_table
+from ..data.entry import Source
+from ..data.mapping import map_columns
+from ..data.prepare import canonical, load_increments
 from ..data.schema import FIELDS, REASONS, row_reasons
 from ..errors import RetrainError
 from . import tracking as track
@@ -52,9 +54,9 @@ def retrain_lock(
 # %% ../../nbs/orchestration/02_retraining.ipynb #84f2c4e3
 def _entry_for(raw: pd.DataFrame, name: str, source: Source, file: str) -> Source:
     "The entry that reads a table: the source's own, or that of canonical columns; raises `RetrainError`."
-    wanted = [c.column for c in source.columns.values() if c.column]
+    wanted = [column for c in source.columns.values() for column in c.columns]
     if wanted and all(c in raw for c in wanted):
-        here = {name: c for name, c in source.attributes.items() if c.column in raw}
+        here = {name: c for name, c in source.attributes.items() if set(c.columns) <= set(raw)}
         return source.model_copy(update=dict(attributes=here))
     need = [f.name for f in FIELDS.values() if f.required] + ["price"]
     if not (lacking := [c for c in need if c not in raw]):
@@ -94,8 +96,10 @@ class IngestedBatch:
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #20ca20e2
 def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: Any) -> IngestedBatch:
-    "Rows in the fields of a listing, with what is wrong with them."
+    "Rows in the fields of a listing, with what is wrong with them; lines that are no rows stay marked, for `prepare`."
     df = map_columns(raw, entry)
+    if UNREADABLE in raw:
+        df[UNREADABLE] = raw[UNREADABLE]
     df = df.assign(
         **{e: float("nan") for e in source.attributes if e not in df}, **(more or dict(sale=None, told=None))
     )
@@ -104,7 +108,9 @@ def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: 
     df = df[~ahead].reset_index(drop=True)
     newest = days[~ahead].max()
     reasons = row_reasons(df, source.as_of if pd.isna(newest) else max(source.as_of, f"{newest:%Y-%m-%d}"))
-    bad = {r: n for r in REASONS if (n := int((reasons == r).sum()))}
+    if UNREADABLE in df:
+        reasons = reasons.mask(df[UNREADABLE].notna(), UNREADABLE)
+    bad = {r: n for r in (*REASONS, UNREADABLE) if (n := int((reasons == r).sum()))}
     return IngestedBatch(what, pd.DataFrame({c: _as_text(df[c]) for c in df}), bad, int(ahead.sum()))
 
 

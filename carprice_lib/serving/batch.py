@@ -20,6 +20,8 @@ from .service import Service, to_log_row
 if TYPE_CHECKING:
     import pandas as pd
 
+    from carprice_lib.data.entry import Source
+
 # %% ../../nbs/serving/03_batch.ipynb #ec21851d
 ADDED_COLUMNS = (
     "price",
@@ -108,23 +110,36 @@ def _listings(piece: "pd.DataFrame", faults: dict[int, str], attributes: Iterabl
 
 
 ASKED_COLUMNS = ("asking_price", "price")  # that say what a car is offered for, the first that the file has
-_SIGNS = str.maketrans({"€": " EUR ", "£": " GBP ", "$": " USD ", "₹": " INR "})
+
+
+def _needs_mapping(piece: "pd.DataFrame") -> bool:
+    "Does a table name its columns in words of its own?"
+    return any(f.required and f.name not in piece for f in FIELDS.values())
+
+
+def _mapped(piece: "pd.DataFrame", source: "Source") -> "pd.DataFrame":
+    "Rows of a market's file in the fields of a listing, with its price as what is asked (n, ...)."
+    from carprice_lib.data.mapping import map_columns
+
+    mapped = map_columns(piece, source)
+    priced = "price" in source.columns and source.columns["price"].columns
+    return mapped.rename(columns={"price": "asking_price"}) if priced else mapped.drop(columns="price", errors="ignore")
 
 
 def _asking_prices(piece: "pd.DataFrame", currency: str) -> list[float | None]:
     "What each car is offered for; None where that is no price, or names another currency."
     import pandas as pd
 
-    from carprice_lib.data.parsing import parse_numbers
+    from carprice_lib.data.parsing import currencies_in, notation_of, parse_numbers
 
     column = next((c for c in ASKED_COLUMNS if c in piece), None)
     if column is None:
         return [None] * len(piece)
     prices = piece[column]
     if not pd.api.types.is_numeric_dtype(prices):
-        texts = prices.astype("str").str.translate(_SIGNS)
-        prices = parse_numbers(texts.str.replace(currency, "", case=False), {})
-        prices = prices.where(~texts.str.contains(rf"\b(?!{currency})[A-Z]{{3}}\b", case=False, na=True))
+        named = prices.astype("str").map(currencies_in, na_action="ignore")
+        ours = [not isinstance(codes, frozenset) or not codes or currency in codes for codes in named]
+        prices = parse_numbers(prices, notation_of("price")).where(ours)
     amounts = pd.to_numeric(prices, errors="coerce").tolist()
     return [amount if 0 < amount < math.inf else None for amount in amounts]
 
@@ -136,6 +151,22 @@ def _free(column: str, taken: frozenset[str]) -> str:
     return column
 
 # %% ../../nbs/serving/03_batch.ipynb #cf209cc0
+def _propose(piece: "pd.DataFrame", service: Service, say: Callable[[str], None]) -> "Source | None":
+    "How a market's own columns are read; None where make, model and year cannot be found."
+    from carprice_lib.intake.proposal import propose_source
+
+    about = service.champion.model.metadata
+    try:
+        source = propose_source(piece, str(about["as_of"]), about["currency"])
+    except DatasetError:
+        return None
+    if source.currency != about["currency"]:
+        source.columns.pop("price")
+    taken = ", ".join(f"{', '.join(c.columns)} as {f}" for f, c in source.columns.items() if c.columns)
+    say(f"Columns are taken as they look: {taken}.")
+    return source
+
+
 def priced_pieces(
     service: Service,
     source: str | Path | IO[bytes],  # file of listings
@@ -144,17 +175,22 @@ def priced_pieces(
     tell: Callable[[int], None] = lambda rows: None,  # told how many rows are done
     count: Callable[[list[dict]], None] = lambda rows: None,  # given what `price_rows` gave of each piece
     request_id: str = "",
+    say: Callable[[str], None] = lambda sentence: None,  # told which columns a file's own were taken for
 ) -> "Iterator[pd.DataFrame]":  # the file's rows with `ADDED_COLUMNS`
     "A file with prices, piece by piece; raises `DatasetError` for a file that cannot be read or lacks a column."
     import pandas as pd
 
-    from carprice_lib.data.reader import read_pieces
+    from carprice_lib.reading.reader import read_pieces
 
+    source_entry = None
     currency = service.champion.model.metadata["currency"]
     done = 0
     for piece, faults in read_pieces(source, size=MAX_BATCH_ROWS // 10):
-        listings = _listings(piece, faults, service.champion.attributes)
-        rows = price_rows(service, listings, level, log, request_id, _asking_prices(piece, currency))
+        if done == 0 and _needs_mapping(piece):
+            source_entry = _propose(piece, service, say)
+        asked = piece if source_entry is None else _mapped(piece, source_entry)
+        listings = _listings(asked, faults, service.champion.attributes)
+        rows = price_rows(service, listings, level, log, request_id, _asking_prices(asked, currency))
         count(rows)
         priced = pd.DataFrame(rows, index=piece.index, columns=ADDED_COLUMNS)
         types = dict.fromkeys(("price", "low", "high", "level"), "float64") | {
