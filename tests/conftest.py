@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,16 +22,16 @@ pin()  # before a test loads NumPy, and for all that it starts
 ORDER = [
     "test_architecture",
     "test_readme",
-    "test_retrain",
-    "test_reproducibility",
-    "test_containers",
-    "test_space",
     "test_data",
-    "test_api",
-    "test_monitor",
-    "test_flow",
-    "test_ci_workflows",
+    "test_retrain",
     "test_crash_recovery",
+    "test_containers",
+    "test_reproducibility",
+    "test_space",
+    "test_monitor",
+    "test_ci_workflows",
+    "test_flow",
+    "test_api",
     "test_pipeline",
     "test_jupyterlab",
     "test_package",
@@ -220,29 +219,28 @@ def clone(clones):
 
 
 @pytest.fixture(scope="session")
-def pair(clones, shared):
-    "Two small clean clones in different folders, each run from nothing to the end, side by side; made once for all processes of a session."
-    with FileLock(shared / "pair.lock"):
-        if not (made := shared / "pair.json").exists():
-            both = clones().small(), clones("another folder").small()
-            with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda c: c.run("dvc repro", seconds=1200), both))
-            made.write_text(json.dumps([(str(c.path), str(c.home)) for c in both]))
-        return [Clone(*where) for where in json.loads(made.read_text())]
+def ran(clones, shared):
+    "A small clean clone that has run from nothing to the end; made once for all processes of a session."
+    with FileLock(shared / "ran.lock"):
+        if not (made := shared / "ran.json").exists():
+            clone = clones().small()
+            clone.run("dvc repro", seconds=1200)
+            made.write_text(json.dumps([str(clone.path), str(clone.home)]))
+        return Clone(*json.loads(made.read_text()))
 
 
 @pytest.fixture(scope="session")
-def reference(pair):
+def reference(ran):
     "What a small run left behind that nothing disturbed."
-    found = Hashes(pair[0].hashes())
-    found.clone = pair[0]
+    found = Hashes(ran.hashes())
+    found.clone = ran
     return found
 
 
 @pytest.fixture
-def finished(pair, clones):
+def finished(ran, clones):
     "A copy of a small clone that has run to its end, to do with as one likes."
-    copy = clones(fill=False).become(pair[0])
+    copy = clones(fill=False).become(ran)
     yield copy
     copy.close()
     shutil.rmtree(copy.path, ignore_errors=True)

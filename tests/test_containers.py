@@ -226,7 +226,7 @@ Image.health = property(lambda self: json.loads(self.said["HEALTHCHECK"].partiti
 @pytest.fixture(scope="module")
 def source(clones, champion):
     "A small checkout with a champion, from which images are built."
-    clone = clones().small(quick=True)
+    clone = clones().small()
     shutil.copytree(
         champion, clone.path / "data/champion" / yaml.safe_load((clone.path / "params.yaml").read_text())["dataset"]
     )
@@ -244,9 +244,14 @@ def api(source, slim):
 
 
 @pytest.fixture(scope="module")
-def laboratory(source):
-    "The image of the training, MLflow and monitoring; its environment is this run's, from the same lock."
+def laboratory(source, ran):
+    "The image of the training, MLflow and monitoring; its environment is this run's, from the same lock. DVC's cache has what was run elsewhere, but for the model."
     image = Image(DEPLOY / "Dockerfile.training", source, Path(sys.prefix), "base", "final")
+    cache = Path(shutil.copytree(ran.path / ".dvc/cache", image.home / ".dvc/cache"))
+    for entry in [p for p in cache.glob("runs/*/*/*") if "carprice stage train" in p.read_text()]:
+        entry.unlink()
+    for path in (cache, *cache.rglob("*")):
+        own(path)
     yield image
     shutil.rmtree(image.folder)
 

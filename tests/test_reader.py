@@ -19,8 +19,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from carprice_lib.data.reader import read_file
 from carprice_lib.errors import DatasetError
+from carprice_lib.reading.reader import read_file
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared/data"
@@ -404,7 +404,7 @@ BOMBS = {
 }
 ALONE = """
 import resource, sys, time
-from carprice_lib.data.reader import read_file
+from carprice_lib.reading.reader import read_file
 from carprice_lib.errors import DatasetError
 begin = time.process_time()
 try:
