@@ -249,7 +249,7 @@ def laboratory(source, ran):
     image = Image(DEPLOY / "Dockerfile.training", source, Path(sys.prefix), "base", "final")
     cache = Path(shutil.copytree(ran.path / ".dvc/cache", image.home / ".dvc/cache"))
     for entry in [p for p in cache.glob("runs/*/*/*") if "carprice stage train" in p.read_text()]:
-        entry.unlink()
+        shutil.rmtree(entry.parent, ignore_errors=True)
     for path in (cache, *cache.rglob("*")):
         own(path)
     yield image
