@@ -328,7 +328,7 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
         print(f"{rows} no price; the column 'error' says why.", file=sys.stderr)
         raise typer.Exit(SOME_ROWS_FAILED)
 
-
+# %% ../nbs/04_cli.ipynb #aeb277c3
 @contextmanager
 def _source(file: Path) -> Iterator[Path | IO[bytes]]:
     "What to read: a file, or standard input, which is kept on disk as long, since a reader goes back and forth."

@@ -230,7 +230,7 @@ def test_a_bad_model_is_refused(clones, champion, tmp_path):
     shutil.copytree(champion, folder)
     process = clone.start(f"exec carprice serve --no-ui --port {port}", CARPRICE_MODEL=folder, CARPRICE_ADMIN_TOKEN="t")
     before = json.loads(answers(f"http://127.0.0.1:{port}/ready", 30, process))
-    (folder / "weights.npz").write_bytes(b"altered")
+    (folder / "weights.safetensors").write_bytes(b"altered")
     refused = httpx.post(f"http://127.0.0.1:{port}/admin/reload", headers={"authorization": "Bearer t"})
     assert refused.status_code == 409 and "altered" in refused.json()["detail"]
     assert json.loads(answers(f"http://127.0.0.1:{port}/ready", 5, process)) == before

@@ -9,6 +9,7 @@ __all__ = ['AttributeKind', 'SETTINGS_OF_KIND', 'ONE_NAME', 'INDIRECT', 'RESERVE
 # %% ../../nbs/data/05_entry.ipynb #1ab81869
 import difflib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, mo
 from pydantic import Field as Setting
 
 from .parsing import FACTORS, INVERSE_UNITS, multiples, normalize_token, units_of
-from .schema import FIELDS
+from .schema import FIELDS, RESERVED_NAMES
 from ..errors import DatasetError
 from ..reading.sniffing import FileFormat
 
@@ -125,7 +126,7 @@ def check_settings(
         units = {u: 1.0 for ours in FACTORS for u in units_of(ours)} | {normalize_token(column.unit): 1.0}
     if not units:
         raise ValueError(f"{name} has no unit")
-    if unit_parts(column.unit)[1] not in ("", *units):
+    if unit_parts(column.unit, column.units)[1] not in ("", *units):
         raise ValueError(
             f"the unit of {name} is {column.unit!r}, but must be one of {', '.join(_shown_units(name))}, or another spelling of them"
         )
@@ -133,9 +134,12 @@ def check_settings(
 
 def unit_parts(
     unit: str,  # such as `km`, `thousand km`, `lakh` or `万`
+    own: Iterable[str] = (),  # units that the entry itself explains: a Swedish `mil` is no Spanish thousand
 ) -> tuple[float, str]:  # what it multiplies by, and the unit proper, squeezed
     "A unit and the multiple in front of it."
     squeezed = normalize_token(unit)
+    if squeezed in map(normalize_token, own):
+        return 1.0, squeezed
     for word, factor in sorted(multiples().items(), key=lambda pair: -len(pair[0])):
         if squeezed == word or (squeezed.startswith(word) and squeezed.removeprefix(word) in _all_units()):
             return factor, squeezed.removeprefix(word)
@@ -156,22 +160,7 @@ def _all_units() -> set[str]:
 # %% ../../nbs/data/05_entry.ipynb #f2acb5fc
 ONE_NAME = ("brand", "model", "variant")  # what a `name` column is split into
 INDIRECT = ("name", "age", "currency")  # what an entry may place beside the fields: they are turned into fields
-RESERVED = (
-    *("name", "price", "row", "group", "split", "split_time", "reason", "true_price", "true_sigma"),
-    *(
-        "age",
-        "log_km",
-        "owners",
-        "test_drive",
-        "listed",
-        "season_cos",
-        "season_sin",
-        "hedonic",
-        "predicted",
-        "low",
-        "high",
-    ),
-)  # columns of prepared tables and of the model
+RESERVED = (*RESERVED_NAMES, "row", "split", "split_time", "reason", "true_price", "true_sigma")  # of prepared tables
 
 
 def _short_form(given: Any) -> Any:
@@ -228,7 +217,7 @@ def _check_columns(source: Source) -> None:
     if lacking := [n for n in need if n not in given]:
         raise ValueError(f"no column is given for {' and '.join(lacking)}, which every listing needs")
     for name in source.attributes:
-        if name in FIELDS or name in (*RESERVED, *INDIRECT) or not name.isidentifier():
+        if name in (*RESERVED, *INDIRECT) or not name.isidentifier():
             raise ValueError(f"the attribute {name!r} must have a name of its own, of letters, digits and _")
     for name, column in source.columns.items():
         check_settings(name, column, kind_of(name))

@@ -19,7 +19,6 @@ from .outliers import OUTLIER, price_outliers
 from carprice_lib.data.parsing import (
     blank_texts,
     currencies_in,
-    names_multiple,
     notation_of,
     parse_categories,
     parse_dates,
@@ -60,17 +59,11 @@ def _extracted(values: pd.Series, pattern: str) -> pd.Series:
 
 def _numbers(name: str, values: pd.Series, c: Column) -> pd.Series:
     "Numbers of a field or an attribute, in our unit (n,)."
-    multiple, unit = unit_parts(c.unit)
+    multiple, unit = unit_parts(c.unit, c.units)
     notation = notation_of(name, unit, c.decimal, c.units)
-    if multiple != 1 or (c.factor or 1.0) >= 1000:
-        notation = notation._replace(whole=False)
     factor = c.factor or 1.0
-    read = parse_numbers(values, notation, factor * multiple)
-    if multiple == 1 or pd.api.types.is_numeric_dtype(values):
-        return read
-    texts = blank_texts(values).astype("str")
-    own = texts.map({t: names_multiple(t) for t in texts.dropna().unique()}).fillna(False).astype(bool)
-    return read.where(~own, parse_numbers(values, notation, factor))
+    whole = notation.whole and multiple == 1 and factor < 1000
+    return parse_numbers(values, notation._replace(whole=whole, multiple=multiple), factor)
 
 # %% ../../nbs/data/08_mapping.ipynb #17cb0205
 def field_values(

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FACTORS', 'INVERSE_UNITS', 'FIXED_SPELLINGS', 'normalize_token', 'unit_spellings', 'units_of', 'multiples',
-           'names_multiple', 'plain_number', 'month_numbers', 'Quantity', 'Notation', 'read_quantity', 'blank_texts',
-           'any_unit', 'notation_of', 'parse_numbers', 'range_widths', 'number_months', 'parse_years', 'parse_dates',
+           'plain_number', 'month_numbers', 'Quantity', 'Notation', 'read_quantity', 'blank_texts', 'any_unit',
+           'notation_of', 'parse_numbers', 'range_widths', 'number_months', 'parse_years', 'parse_dates',
            'parse_categories', 'parse_flags', 'currencies_in']
 
 # %% ../../nbs/data/02_parsing.ipynb #caef9f71
@@ -99,14 +99,6 @@ def multiples() -> dict[str, float]:  # squeezed word to the number it stands fo
     "Words that multiply: `k`, `тыс.`, `万`, `lakh`."
     return {normalize_token(word): float(factor) for word, factor in spellings("multiples").items()}
 
-# %% ../../nbs/data/02_parsing.ipynb #9658a70e
-def names_multiple(
-    text: str,  # a number as it is written
-) -> bool:
-    "Does a text multiply its number itself, as `45 тыс. км` does?"
-    words = "|".join(re.escape(word) for word in sorted(multiples(), key=len, reverse=True))
-    return bool(re.search(rf"\d[\s.]*(?:{words})", normalize_token(text)))
-
 # %% ../../nbs/data/02_parsing.ipynb #9a7914ca
 _DIGITS = r"\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
 
@@ -160,7 +152,7 @@ class Quantity(NamedTuple):
 
     value: float
     width: float = 0.0  # from the least to the greatest that it may be, of a range
-    named: bool = False  # does the text name its unit?
+    unit: str = ""  # squeezed, as the text names it; empty where it names none
 
 
 class Notation(NamedTuple):
@@ -171,6 +163,7 @@ class Notation(NamedTuple):
     decimal: str = ""  # mark before the decimals; found out by default
     whole: bool = False  # see `plain_number`
     scaled: bool = False  # may words such as thousand multiply?
+    multiple: float = 1.0  # of numbers that name none themselves
     low: float = -np.inf  # in our unit: of several numbers, the one within counts
     high: float = np.inf
 
@@ -216,28 +209,22 @@ def _candidates(text: str, notation: Notation) -> list[_Candidate]:
         ):
             continue  # a part of a word, such as V6
         sign = -1.0 if re.search(r"(?:^|[^\w\s)])\s*[-−]$", before) or before.strip() in ("-", "−") else 1.0
-        whole = notation.whole and notation.unit not in ("l", "k") and not _has_scale(text, match.end(), tail)
-        value = plain_number(match[0], notation.decimal, whole)
+        after = tail.match(text, match.end())
+        scale = normalize_token(after["scale"] or "") if after else ""
+        value = plain_number(match[0], notation.decimal, notation.whole and not scale)
         if value is None:
             continue
-        after = tail.match(text, match.end())
+        value *= multiples()[scale] if scale else notation.multiple
         end = match.end()
         unit: str | None = None
         if after:
-            value *= multiples().get(normalize_token(after["scale"] or ""), 1.0)
             unit = normalize_token(after["unit"] or "")
-            end = after.end() if after["unit"] or after["scale"] else match.end()
+            end = after.end() if unit or scale else match.end()
             word = re.match(r"[\s.\-]*([^\W\d_]+)", text[end:])
             if not unit and notation.units and word and word[1] in _OTHER_WORDS:
                 unit = None
         found.append(_Candidate(sign * value, unit, match.start(), end))
     return found
-
-
-def _has_scale(text: str, end: int, tail: re.Pattern) -> bool:
-    "Does a word that multiplies follow?"
-    after = tail.match(text, end)
-    return bool(after and after["scale"])
 
 # %% ../../nbs/data/02_parsing.ipynb #75db6a3f
 def read_quantity(
@@ -295,14 +282,14 @@ def _converted(number: float, width: float, unit: str, notation: Notation) -> Qu
     "A number from the named unit, else the column's, to ours."
     spelled = unit or normalize_token(notation.unit)
     if spelled in INVERSE_UNITS:
-        return Quantity(INVERSE_UNITS[spelled] / number if number else np.inf, width, bool(unit))
+        return Quantity(INVERSE_UNITS[spelled] / number if number else np.inf, width, unit)
     factor = notation.units.get(spelled, 1.0)
     value = number * factor
     if not unit and factor == 1000 and value > notation.high >= number >= notation.low:
-        return Quantity(number, width, False)  # 1598 among litres are cubic centimetres
+        return Quantity(number, width)  # 1598 among litres are cubic centimetres
     if not unit and spelled == "cc" and value < notation.low <= value * 1000 <= notation.high:
-        return Quantity(value * 1000, width * 1000, False)
-    return Quantity(value, width * factor, bool(unit))
+        return Quantity(value * 1000, width * 1000)
+    return Quantity(value, width * factor, unit)
 
 # %% ../../nbs/data/02_parsing.ipynb #f09d7748
 _BLANK = ("", "na", "n/a", "nan", "none", "null", "-", "--", "–", "—", "- / -", "-/-", ".", "?")
@@ -390,6 +377,7 @@ def parse_numbers(
 def _convert_plain(plain: pd.Series, notation: Notation) -> pd.Series:
     "Numbers that carry no unit, in ours."
     unit = normalize_token(notation.unit)
+    plain = plain * notation.multiple
     if unit in INVERSE_UNITS:
         with np.errstate(divide="ignore"):
             return pd.Series(np.divide(INVERSE_UNITS[unit], plain), plain.index)
@@ -520,7 +508,7 @@ def _read_category(
         return next(iter(found)) if len(found) == 1 else _TOGETHER.get(frozenset(found))
     return _near_meaning(plain, known) if slips else None
 
-
+# %% ../../nbs/data/02_parsing.ipynb #e5165cf2
 def _before_code(text: str, known: dict[str, str]) -> set[str]:
     "The meaning of a word that a code such as a number plate is glued to: `CNGDL-9C`."
     glued = re.fullmatch(r"([A-Za-z]{3,}?)([A-Z]{0,3}-?\d[\w-]*)", text)

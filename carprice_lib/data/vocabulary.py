@@ -35,15 +35,18 @@ def header_words(
     return fold(re.sub(r"(?<=[^\W\d_])(?=\d)", " ", parted) if re.search(r"[a-z]{3}\d", parted) else parted)
 
 # %% ../../nbs/data/01_vocabulary.ipynb #bc3fa6ab
+def _read_words(name: str) -> dict[str, Any]:
+    "A file of words, by the quicker loader where there is one."
+    text = (files("carprice_lib.data") / name).read_text(encoding="utf-8")
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 @cache
 def languages() -> dict[str, dict[str, Any]]:  # code of a language to what its file says
     "All vocabularies, by language."
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     folder = files("carprice_lib.data") / "languages"
-    paths = sorted(
-        (p for p in folder.iterdir() if p.name.endswith(".yaml")), key=lambda p: (p.name != "en.yaml", p.name)
-    )
-    return {p.name.removesuffix(".yaml"): yaml.load(p.read_text(encoding="utf-8"), loader) for p in paths}
+    codes = (p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return {code: _read_words(f"languages/{code}.yaml") for code in sorted(codes, key=lambda c: (c != "en", c))}
 
 
 @cache
@@ -99,10 +102,8 @@ def squeeze_name(
 @cache
 def makes() -> dict[str, Make]:  # squeezed spelling of a make to the make
     "All makes, by each of their spellings."
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = (files("carprice_lib.data") / "makes.yaml").read_text(encoding="utf-8")
     known: dict[str, Make] = {}
-    for name, entry in yaml.load(text, loader).items():
+    for name, entry in _read_words("makes.yaml").items():
         models: dict[str, str] = {}
         for model, aliases in (entry.get("models") or {}).items():
             for spelling in (model, *aliases):

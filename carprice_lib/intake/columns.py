@@ -34,7 +34,7 @@ from carprice_lib.data.parsing import (
     units_of,
 )
 from ..data.schema import FIELDS
-from ..data.vocabulary import fold, header_words, languages
+from ..data.vocabulary import fold, header_words, languages, squeeze_name
 
 # %% ../../nbs/intake/00_columns.ipynb #3149384a
 _CJK = re.compile(r"[\u3040-\u9fff\uac00-\ud7af]")
@@ -56,11 +56,21 @@ def header_phrases() -> dict[str, list[tuple[str, str]]]:  # squeezed phrase to 
         for section, mark in (("columns", ""), ("attributes", "@"), ("ignored", "!")):
             for meaning, words in (vocabulary.get(section) or {}).items():
                 for word in words:
-                    phrases.setdefault(fold(word).replace(" ", ""), []).append((mark + meaning, language))
+                    phrases.setdefault(squeeze_name(word), []).append((mark + meaning, language))
     for f in FIELDS.values():
         for word in f.synonyms.split():
-            phrases.setdefault(fold(word).replace(" ", ""), []).append((f.name, "en"))
+            phrases.setdefault(squeeze_name(word), []).append((f.name, "en"))
     return phrases
+
+
+def _marked_places(column: str) -> list[str]:
+    "Where a header names its unit: in brackets, behind a comma, as its last word, glued to words in Chinese; squeezed."
+    places = re.findall(r"[(（\[]([^)）\]]+)[)）\]]", column) + re.findall(r",\s*(.+)$", column)
+    places.append(re.split(r"[\s_]+", column.strip())[-1])
+    phrase = _glued_phrase(column)
+    if phrase:
+        places.append(squeeze_name(header_words(column)).removeprefix(phrase))
+    return [normalize_token(place.replace("_", " ")) for place in places]
 
 
 def header_unit(
@@ -68,12 +78,7 @@ def header_unit(
 ) -> str:  # squeezed spelling of a unit; empty where it names none
     "The unit that a header names: behind a comma, in brackets, or as its last word."
     units = unit_spellings().keys() | INVERSE_UNITS.keys()
-    places = re.findall(r"[(\[]([^)\]]+)[)\]]", column) + re.findall(r",\s*(.+)$", column)
-    places += [re.split(r"[\s_]+", column.strip())[-1], header_words(column).split(" ")[-1]]
-    phrase = _glued_phrase(column)
-    if phrase:
-        places.append(header_words(column).replace(" ", "").removeprefix(phrase))
-    named = [normalize_token(place) for place in places]
+    named = [*_marked_places(column), normalize_token(header_words(column).split(" ")[-1])]
     return next((unit for unit in named if unit in units), "")
 
 
@@ -81,13 +86,9 @@ def header_multiple(
     column: str,  # a column's name
 ) -> str:  # such as `тыс` or `万`; empty where it names none
     "The word that multiplies the numbers below a header: `价格(万)`, `пробег, тыс. км`."
-    places = re.findall(r"[(（\[]([^)）\]]+)[)）\]]", column) + re.findall(r",\s*(.+)$", column)
-    places += re.split(r"[\s_]+", column.strip(), maxsplit=1)[1:] + [re.split(r"[\s_]+", column.strip())[-1]]
     rests = unit_spellings().keys() | units_of("price").keys() | {""}
-    phrase = _glued_phrase(column)
-    if phrase:
-        places.append(header_words(column).replace(" ", "").removeprefix(phrase))
-    for place in [normalize_token(place.replace("_", " ")) for place in places]:
+    behind_first = re.split(r"[\s_]+", column.strip(), maxsplit=1)[1:]
+    for place in [*_marked_places(column), *(normalize_token(place.replace("_", " ")) for place in behind_first)]:
         for word in sorted(multiples(), key=len, reverse=True):
             if place.startswith(word) and place.removeprefix(word) in rests and place not in unit_spellings():
                 return word
@@ -100,7 +101,7 @@ def main_language(
     "The language that most headers are in; English where none is ahead."
     votes: dict[str, float] = {}
     for column in columns:
-        found = {language for _, language in header_phrases().get(header_words(column).replace(" ", ""), [])}
+        found = {language for _, language in header_phrases().get(squeeze_name(header_words(column)), [])}
         if found and "en" not in found:
             votes |= {language: votes.get(language, 0.0) + 1 for language in found}
         elif "en" in found:
@@ -108,9 +109,10 @@ def main_language(
     return max(votes, key=lambda language: (votes[language], language == "en"), default="en")
 
 # %% ../../nbs/intake/00_columns.ipynb #cece23ac
+@cache
 def _glued_phrase(column: str) -> str:
     "The known words that a header in Chinese, Japanese or Korean begins with, where the rest is a unit: `售价万元`."
-    squeezed = header_words(column).replace(" ", "")
+    squeezed = squeeze_name(header_words(column))
     rests = unit_spellings().keys() | units_of("price").keys() | {""}
     for end in range(len(squeezed) - 1, 1, -1):
         rest = squeezed[end:]
@@ -127,11 +129,7 @@ def name_scores(
     "What a column's name says that it holds."
     words = header_words(column).split()
     unit = header_unit(column)
-    bare = [
-        w
-        for w in words
-        if normalize_token(w) != unit and not (len(w) == 3 and currencies_in(w)) and not currencies_in(w)
-    ]
+    bare = [w for w in words if normalize_token(w) != unit and not currencies_in(w)]
     lean = [w for w in bare if w not in _FILLERS]
     scores: dict[str, float] = {}
     without_unit = words[:-1] if words and normalize_token(words[-1]) == unit else bare
@@ -183,9 +181,6 @@ def _contradicts(meaning: str, unit: str) -> bool:
 # %% ../../nbs/intake/00_columns.ipynb #b20cfad1
 SAMPLE_ROWS = 3_000
 COMMON_VALUES = 400  # different values of a column that are looked at
-_URL = re.compile(r"^\s*(?:https?://|www\.|/[\w\-]+/[\w\-]+)", re.I)
-_VIN = re.compile(r"^[A-HJ-NPR-Z0-9]{17}$")
-_PHONE = re.compile(r"^\+?[\d\s()\-]{9,17}$")
 
 
 @dataclass
@@ -194,7 +189,6 @@ class ColumnProfile:
 
     column: str  # its name
     values: pd.Series  # a sample, missing where a text says nothing (n,)
-    rows: int  # rows in the file
     scores: dict[str, float] = field(default_factory=dict)  # from `name_scores`
     fits: dict[str, float] = field(default_factory=dict)  # from `value_fit`, once for each field
 
@@ -281,7 +275,7 @@ def profile_columns(
     step = max(len(raw) // SAMPLE_ROWS, 1)
     sample = raw.iloc[::step].head(SAMPLE_ROWS)
     language = main_language([str(c) for c in raw])
-    return [ColumnProfile(str(c), blank_texts(sample[c]), len(raw), name_scores(str(c), language)) for c in raw]
+    return [ColumnProfile(str(c), blank_texts(sample[c]), name_scores(str(c), language)) for c in raw]
 
 # %% ../../nbs/intake/00_columns.ipynb #7869ec50
 def _year_share(p: ColumnProfile) -> float:
@@ -328,7 +322,7 @@ def named_share(
         return 0.0
     if field_name == "power_kw":
         notation = notation._replace(units={u: f for u, f in notation.units.items() if u != "km"})
-    found = [bool((q := read_quantity(t, notation)) and q.named) for t in p.common.index]
+    found = [bool((q := read_quantity(t, notation)) and q.unit) for t in p.common.index]
     return p.share(pd.Series(found))
 
 # %% ../../nbs/intake/00_columns.ipynb #109e5001

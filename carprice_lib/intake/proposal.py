@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PER_EUR', 'SAMPLE_BYTES', 'Question', 'SchemaProposal', 'unit_of', 'guess_currency', 'price_factor', 'guess_day',
-           'check_file', 'try_rows', 'try_entry', 'quarantine_notes', 'kind_is_number', 'plausibility_notes',
-           'propose_source', 'answer', 'add_entry']
+           'check_file', 'try_rows', 'try_entry', 'quarantine_notes', 'plausibility_notes', 'propose_source', 'answer',
+           'add_entry']
 
 # %% ../../nbs/intake/02_proposal.ipynb #bb891ce6
 import json
@@ -21,7 +21,7 @@ import yaml
 from babel.numbers import get_territory_currencies
 
 from ..data.catalog import UNREADABLE, load_catalog, load_source, project_root, read_source, write_whole
-from ..data.entry import Source, check_entry, unit_parts
+from ..data.entry import Source, check_entry, kind_of, unit_parts
 from ..data.mapping import clean_rows, map_columns
 from ..data.outliers import MIN_LIKE_CARS, MIN_RATIO, OUTLIER, price_ratios
 from carprice_lib.data.parsing import (
@@ -82,11 +82,6 @@ class SchemaProposal:
     notes: list[str] = field(default_factory=list)  # one sentence each
     sampled: bool = False  # was a part of the file read?
 
-    @property
-    def unplaced(self) -> list[str]:
-        "Columns that are no field, but an attribute or left out."
-        return [*self.ignored]
-
     def __str__(self) -> str:
         rows = f"{self.rows:,} rows" + (" of a sample" if self.sampled else "")
         if self.missing:
@@ -143,23 +138,11 @@ def _readable(unit: str, name: str = "") -> str:
 
 def _named_units(p: ColumnProfile, name: str) -> dict[str, float]:
     "Units that values name, and the share of the rows that do."
-    units = units_of(name)
     shares: dict[str, float] = {}
     for text, n in p.common.items():
         quantity = read_quantity(str(text), notation_of(name))
-        if quantity is None or not quantity.named:
-            continue
-        squeezed = normalize_token(str(text))
-        unit = next(
-            (
-                u
-                for u in sorted(units, key=len, reverse=True)
-                if re.search(rf"\d[.\s]*{re.escape(u)}(?![a-z])", squeezed)
-            ),
-            "",
-        )
-        if unit:
-            shares[unit] = shares.get(unit, 0.0) + n / max(p.common.sum(), 1)
+        if quantity and quantity.unit:
+            shares[quantity.unit] = shares.get(quantity.unit, 0.0) + n / p.common.sum()
     return shares
 
 
@@ -238,6 +221,7 @@ _WRITTEN_IN = dict(
 def guess_currency(
     raw: pd.DataFrame,  # a file's rows (n, columns)
     placed: dict[str, Match],  # from `match_fields`
+    language: str = "en",  # of the file
 ) -> tuple[str, str]:  # ISO code, XXX for none; what of it is a guess
     "The currency of the prices."
     if "currency" in placed:
@@ -249,9 +233,6 @@ def guess_currency(
         codes = sorted({min(found) for c in raw if (found := currencies_in(str(c)))})
         return (codes[0], "") if len(codes) == 1 else ("XXX", "")
     column = placed["price"].column
-    language = main_language([str(c) for c in raw])
-    if language == "en":
-        language = value_language(profile_columns(raw.head(500)))
     own = languages()[language]
     texts = blank_texts(raw[column]).dropna().astype("str").value_counts().head(300)
     votes: dict[frozenset[str], float] = {}
@@ -340,9 +321,7 @@ def _quoted(value: Any) -> str:
 
 def _line(name: str, m: Match) -> str:
     "One line of the mapping, with its confidence and samples behind it."
-    origin = dict(column=m.column) if m.column else {}
-    settings = origin | m.settings
-    said = f"    {_quoted(name)}: {_quoted(m.column) if settings == origin and origin else _quoted(settings)}"
+    said = f"    {_quoted(name)}: {_quoted(m.entry if m.settings else m.column)}"
     shown = ", ".join(" ".join(s.split()) for s in m.samples)
     remark = [f"{m.confidence:.0%}"] + ([f"a guess: {m.guess}"] if m.guess else []) + ([shown] if shown else [])
     return said + "  # " + "; ".join(remark)
@@ -382,7 +361,7 @@ def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], curr
         if not m.column:
             continue
         p = profiles[m.column]
-        if name in FIELDS and FIELDS[name].numeric and name != "year" or name == "price":
+        if kind_of(name) in ("number", "integer") and name != "age":
             _number_settings(name, p, m, currency, gallons)
         if name in ("km_driven", "price") and (multiple := header_multiple(p.column)):
             m.settings["unit"] = f"{multiple} {m.settings.get('unit', '')}".strip()
@@ -476,7 +455,10 @@ def _price_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) ->
 def _settle_money(draft: _Draft) -> None:
     "Currency and day, with questions where they are guesses."
     draft.as_of, draft.as_of_from = guess_day(draft.raw, draft.placed)
-    draft.currency, guess = guess_currency(draft.raw, draft.placed)
+    language = main_language(list(draft.profiles))
+    if language == "en":
+        language = value_language(list(draft.profiles.values()))
+    draft.currency, guess = guess_currency(draft.raw, draft.placed, language)
     if draft.currency == "XXX":
         draft.questions.append(
             Question("currency", "Nothing says in which currency the prices are: which one (ISO code)?", "XXX")
@@ -499,7 +481,7 @@ def _settle_money(draft: _Draft) -> None:
             f"(`rates: {{{codes[0]}: …}}`) they are converted, without one set aside."
         )
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #35d01fda
 def _settle_factors(draft: _Draft) -> None:
     "Multiples of prices and odometers, with a question each."
     price, km = draft.placed.get("price"), draft.placed.get("km_driven")
@@ -697,7 +679,7 @@ def _range_notes(raw: pd.DataFrame, source: Source) -> list[str]:
     "Columns whose numbers are ranges."
     notes = []
     for name, c in source.columns.items():
-        if not c.columns or kind_is_number(name) is False:
+        if not c.columns or kind_of(name) not in ("number", "integer"):
             continue
         widths = range_widths(raw[c.columns[0]].head(5000), notation_of(name, c.unit, c.decimal, c.units))
         if len(widths) > 0.2 * min(len(raw), 5000):
@@ -705,13 +687,6 @@ def _range_notes(raw: pd.DataFrame, source: Source) -> list[str]:
                 f"{name} is told in ranges, whose middle is taken: half of them are wider than {widths.median():,.0f}."
             )
     return notes
-
-
-def kind_is_number(
-    name: str,  # canonical field or `price`
-) -> bool:
-    "Does a field hold numbers that are measured?"
-    return name == "price" or (name in FIELDS and FIELDS[name].numeric and name != "year")
 
 
 def plausibility_notes(
@@ -751,9 +726,9 @@ def propose_source(
 ) -> Source:  # the entry that reads such rows; raises `DatasetError` where make, model or year are in no column
     "How the columns of an unknown table are read, without a catalogue."
     draft = _draft(raw)
-    columns = {f: ({"column": m.column} if m.column else {}) | m.settings for f, m in draft.placed.items()}
+    columns = {f: m.entry for f, m in draft.placed.items()}
     columns.setdefault("price", dict(value="0"))
-    attributes = {n: dict(column=m.column) | m.settings for n, m in draft.attributes.items()}
+    attributes = {n: m.entry for n, m in draft.attributes.items()}
     if draft.currency != "XXX":
         currency = draft.currency
     where = dict(title="", licence="", currency=currency, as_of=as_of, files=[dict(name="data/raw/asked")])
@@ -766,7 +741,10 @@ def answer(
 ) -> str:  # the entry, as YAML
     "The entry with questions answered."
     text = check.entry
+    proposed = {question.about: question.proposal for question in check.questions}
     for about, said in answers.items():
+        if said == proposed.get(about):
+            continue
         if about == "currency":
             before = re.search(r"(?m)^  currency: (\w+.*)$", text)
         elif about == "model":
@@ -779,7 +757,7 @@ def answer(
             text = text[: before.start(1)] + said + text[before.end(1) :]
     return text
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #38e34e53
 def add_entry(
     text: str,  # one entry, as YAML
     file: str | Path | None = None,  # the file it was made from; copied to where the entry looks for it

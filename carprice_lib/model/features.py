@@ -6,7 +6,7 @@
 __all__ = ['TEXT_FIELDS', 'SPEC_FIELDS', 'NUMBER_KINDS', 'WORD_KINDS', 'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'MAX_MISSING_SHARE',
            'NO_ATTRIBUTES', 'IMPUTATION_LEVELS', 'WORD_LEVELS', 'IMPUTED_WORDS', 'MIN_MODE_SHARE', 'USAGE_FEATURES',
            'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS', 'TARGET_ENCODING_NAMES', 'CarKey',
-           'quantize', 'read_attributes', 'AttributeEncoder', 'car_key', 'unique_cars', 'HierarchicalModeImputer',
+           'quantize', 'encoded_attributes', 'AttributeEncoder', 'car_key', 'unique_cars', 'HierarchicalModeImputer',
            'usage_features_of', 'usage_features', 'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold',
            'HierarchicalTargetEncoder']
 
@@ -87,7 +87,7 @@ def quantize(x: Any) -> Any:
     return np.round(np.asarray(x, float) * 2**20) / 2**20
 
 
-def read_attributes(
+def encoded_attributes(
     kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind
 ) -> tuple[str, ...]:  # those that a model reads, in order
     "Attributes that become numbers."
@@ -108,7 +108,7 @@ class AttributeEncoder:
         for name, about in self.kinds.items():
             if about["kind"] == "ordered":
                 self._ranks[name] = {_text(word) or "": float(rank) for rank, word in enumerate(about["order"])}
-        self.names = read_attributes(self.kinds)  # in order
+        self.names = encoded_attributes(self.kinds)  # in order
 
     def encode(
         self,

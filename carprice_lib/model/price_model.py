@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
+from safetensors.numpy import load_file, save_file
 
 from .._xgboost import xgb
 from ..data.schema import FIELDS
@@ -42,9 +43,9 @@ from carprice_lib.model.features import (
     GroupEncoder,
     HierarchicalModeImputer,
     HierarchicalTargetEncoder,
+    encoded_attributes,
     group_keys,
     quantize,
-    read_attributes,
     usage_features,
 )
 from carprice_lib.model.hedonic import (
@@ -144,7 +145,7 @@ def static_features(
     priced: Sequence[float] = (),  # `META_FEATURES`, then what like cars cost
 ) -> np.ndarray:  # float32 (p,)
     "What the trees read of a car itself: numbers, categories, what its parts are worth and what like cars cost."
-    known = dict(zip((*SPEC_FIELDS, *read_attributes(metadata["attributes"])), car.numbers))
+    known = dict(zip((*SPEC_FIELDS, *encoded_attributes(metadata["attributes"])), car.numbers))
     numbers = [np.nan if known[n] is None else known[n] for n in metadata["specs"]]
     marks = [getattr(car, field) == v for field, seen in metadata["categories"].items() for v in seen]
     return np.array([*numbers, *marks, *priced], np.float32)
@@ -435,8 +436,8 @@ def count_monotonicity_violations(
     return int(((b > a).any(axis=1) | crossed).sum())
 
 # %% ../../nbs/model/05_price_model.ipynb #11b25e28
-FORMAT_VERSION = 7  # raised when what the files mean changes
-_FILES = ("model.json", "weights.npz", "booster.ubj")
+FORMAT_VERSION = 8  # raised when what the files mean changes
+_FILES = ("model.json", "weights.safetensors", "booster.ubj")
 
 
 @patch
@@ -483,7 +484,7 @@ def save(
         typical_distance=self._distance_state(),
     )
     (folder / "model.json").write_text(json.dumps(state, ensure_ascii=False, indent=0), encoding="utf-8", newline="\n")
-    np.savez(folder / "weights.npz", **self._arrays())
+    save_file(self._arrays(), folder / "weights.safetensors")
     (folder / "booster.ubj").write_bytes(self.booster.save_raw("ubj"))
     write_checksums(folder, _FILES)
     return folder
@@ -553,24 +554,17 @@ def model_hash(
 # %% ../../nbs/model/05_price_model.ipynb #ea0de889
 def _read(folder: Path) -> dict:
     "State of a saved model; raises `ModelError` for a missing or altered file, or one of another version."
-    own = folder / "model.json"
-    version = (
-        json.loads(own.read_text(encoding="utf-8")).get("format")
-        if own.is_file() and not (folder / _FILES[-1]).is_file()
-        else None
-    )
-    if version not in (None, FORMAT_VERSION):
-        raise ModelError(_other(folder, version))
+    try:
+        state = dict(json.loads((folder / "model.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        state = {}  # missing or altered, as its checksum will say
+    version = state.get("format", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        raise ModelError(
+            f"The model {folder.name!r} has format {version}, but this version reads format {FORMAT_VERSION}: train it again."
+        )
     verify_checksums(folder, _FILES)
-    state = json.loads(own.read_text(encoding="utf-8"))
-    if state.get("format") != FORMAT_VERSION:
-        raise ModelError(_other(folder, state.get("format")))
     return state
-
-
-def _other(folder: Path, version: Any) -> str:
-    "What to say of a model of another version."
-    return f"The model {folder.name!r} has format {version}, but this version reads format {FORMAT_VERSION}: train it again."
 
 # %% ../../nbs/model/05_price_model.ipynb #20f346ba
 @patch(cls_method=True)
@@ -583,8 +577,7 @@ def load(
     folder = Path(folder)
     state = _read(folder)
     metadata = state["metadata"]
-    with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
-        data = dict(arrays)
+    data = load_file(folder / "weights.safetensors")
     hedonic = state["hedonic"]
     splines = {n: LinearSpline(data[f"knots.{n}"], data[f"heights.{n}"], gap) for n, gap in hedonic["missing"].items()}
     coef = dict(zip(hedonic["words"], data["hedonic_coef"].tolist()))

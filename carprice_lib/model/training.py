@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FOLDS', 'MAX_CALIBRATION_ROWS', 'ENSEMBLE_MAX_ROWS', 'PARALLEL_MAX_ROWS', 'MAX_CATEGORIES', 'READ_FIELDS',
-           'FURTHER_FIELDS', 'RESERVED_NAMES', 'IMPUTATION_CALIBRATION_ROWS', 'MAX_FULL_TRIALS', 'AdditiveModels',
-           'OutOfFoldData', 'describe_attributes', 'encode_attributes', 'prepare_training', 'parallelism',
-           'map_parallel', 'fit_booster', 'fit_kernel', 'fit_price_model']
+           'FURTHER_FIELDS', 'IMPUTATION_CALIBRATION_ROWS', 'MAX_FULL_TRIALS', 'AdditiveModels', 'OutOfFoldData',
+           'describe_attributes', 'encode_attributes', 'prepare_training', 'parallelism', 'map_parallel', 'fit_booster',
+           'fit_kernel', 'fit_price_model']
 
 # %% ../../nbs/model/06_training.ipynb #1e920561
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from .._xgboost import xgb
-from ..data.schema import FIELDS
+from ..data.schema import FIELDS, RESERVED_NAMES
 from ..errors import ModelError
 from . import features
 from carprice_lib.model.boosting import (
@@ -52,8 +52,8 @@ from carprice_lib.model.features import (
     GroupEncoder,
     HierarchicalModeImputer,
     HierarchicalTargetEncoder,
+    encoded_attributes,
     group_keys,
-    read_attributes,
     usage_features,
 )
 from carprice_lib.model.hedonic import (
@@ -135,7 +135,7 @@ def _newest(df: pd.DataFrame) -> str:
 # %% ../../nbs/model/06_training.ipynb #146d0bc7
 def _varying(cars: list[CarKey], usage: np.ndarray, kinds: dict[str, dict[str, Any]], few: int = 200) -> dict[str, Any]:
     "Which numbers and categories vary, and the places of attributes that are numbers with few values."
-    names = read_attributes(kinds)
+    names = encoded_attributes(kinds)
     numbers = dict(zip((*SPEC_FIELDS, *names), map(set, zip(*(c.numbers for c in cars)))))
     seen = {f: {getattr(c, f) for c in cars} for f in (*IMPUTED_WORDS, "seller_type")}
     return dict(
@@ -153,7 +153,6 @@ READ_FIELDS = (*TEXT_FIELDS, *SPEC_FIELDS, "year", "km_driven", "owner", "listed
 FURTHER_FIELDS: dict[str, dict[str, Any]] = {
     f.name: {"kind": "number" if f.numeric else "category"} for f in FIELDS.values() if f.name not in READ_FIELDS
 }  # that the schema has beside them: learned as attributes are
-RESERVED_NAMES = (*FIELDS, *USAGE_FEATURES, "price", "hedonic", "group", "name", "predicted", "low", "high")
 
 
 def describe_attributes(

@@ -249,8 +249,9 @@ def _cause(e: Any) -> str:
 def normalise(
     nb: Any,  # an executed notebook, changed in place
 ) -> Any:  # the same notebook
-    "Strip what differs from run to run: times, durations, ids of injected cells, warnings on standard error, the pieces of what was printed."
+    "Strip what differs from run to run, or with Python's version: times, durations, ids of injected cells, warnings on standard error, the pieces of what was printed."
     nb.metadata.pop("papermill", None)
+    nb.metadata.get("language_info", {}).pop("version", None)
     for cell in nb.cells:
         for key in ("papermill", "execution"):
             cell.metadata.pop(key, None)

@@ -95,11 +95,16 @@ def _plain(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
+def _missing(piece: "pd.DataFrame") -> list[str]:
+    "Required fields that no column of a table is named after."
+    return [f.name for f in FIELDS.values() if f.required and f.name not in piece]
+
+
 def _listings(piece: "pd.DataFrame", faults: dict[int, str], attributes: Iterable[str]) -> list[Any]:
     "Rows of a table as listings; an error in place of a row that is no row of the table."
-    required = [f.name for f in FIELDS.values() if f.required]
-    if missing := [name for name in required if name not in piece]:
-        raise DatasetError(f"The file has no column {missing[0]!r}; needed are {', '.join(required)}.")
+    if missing := _missing(piece):
+        required = ", ".join(f.name for f in FIELDS.values() if f.required)
+        raise DatasetError(f"The file has no column {missing[0]!r}; needed are {required}.")
     listings: list[Any] = _plain(piece[[f for f in FIELDS if f in piece]])
     if own := [name for name in attributes if name in piece]:
         for listing, more in zip(listings, _plain(piece[own]), strict=True):
@@ -110,11 +115,6 @@ def _listings(piece: "pd.DataFrame", faults: dict[int, str], attributes: Iterabl
 
 
 ASKED_COLUMNS = ("asking_price", "price")  # that say what a car is offered for, the first that the file has
-
-
-def _needs_mapping(piece: "pd.DataFrame") -> bool:
-    "Does a table name its columns in words of its own?"
-    return any(f.required and f.name not in piece for f in FIELDS.values())
 
 
 def _mapped(piece: "pd.DataFrame", source: "Source") -> "pd.DataFrame":
@@ -186,7 +186,7 @@ def priced_pieces(
     currency = service.champion.model.metadata["currency"]
     done = 0
     for piece, faults in read_pieces(source, size=MAX_BATCH_ROWS // 10):
-        if done == 0 and _needs_mapping(piece):
+        if done == 0 and _missing(piece):
             source_entry = _propose(piece, service, say)
         asked = piece if source_entry is None else _mapped(piece, source_entry)
         listings = _listings(asked, faults, service.champion.attributes)
