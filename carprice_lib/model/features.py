@@ -4,14 +4,12 @@
 
 # %% auto #0
 __all__ = ['TEXT_FIELDS', 'SPEC_FIELDS', 'NUMBER_KINDS', 'WORD_KINDS', 'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'MAX_MISSING_SHARE',
-           'NO_ATTRIBUTES', 'IMPUTATION_LEVELS', 'WORD_LEVELS', 'IMPUTED_WORDS', 'MIN_MODE_SHARE', 'USAGE_FEATURES',
-           'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS', 'TARGET_ENCODING_NAMES', 'CarKey',
-           'quantize', 'encoded_attributes', 'AttributeEncoder', 'car_key', 'unique_cars', 'HierarchicalModeImputer',
-           'usage_features_of', 'usage_features', 'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold',
-           'HierarchicalTargetEncoder']
+           'NO_ATTRIBUTES', 'USAGE_FEATURES', 'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS',
+           'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'AttributeEncoder', 'car_key',
+           'unique_cars', 'usage_features_of', 'usage_features', 'sample_dominated_pairs', 'group_keys', 'GroupEncoder',
+           'group_kfold', 'HierarchicalTargetEncoder']
 
 # %% ../../nbs/model/00_features.ipynb #744c8954
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -195,138 +193,6 @@ def _encoded(df: pd.DataFrame, name: str, attributes: AttributeEncoder) -> np.nd
     numbers = [attributes.encode(name, v) for v in (*values, None)]
     return np.array([np.nan if v is None else v for v in numbers])[code]
 
-# %% ../../nbs/model/00_features.ipynb #b2e1d4c3
-IMPUTATION_LEVELS = (
-    ("brand", "model", "variant", "fuel", "transmission"),
-    ("brand", "model", "fuel", "transmission"),
-    ("brand", "model", "fuel"),
-    ("brand", "model"),
-    ("brand",),
-    (),
-)  # what like cars share, nearest first
-WORD_LEVELS = (
-    ("brand", "model", "variant", "engine_cc", "power_kw"),
-    ("brand", "model", "engine_cc"),
-    ("brand", "model", "variant"),
-    ("brand", "model"),
-    ("brand",),
-    (),
-)  # the same for fuel and gearbox
-IMPUTED_WORDS = ("fuel", "transmission")
-MIN_MODE_SHARE = 0.9  # share of like cars from which on a number or word is theirs, and no guess
-
-
-class HierarchicalModeImputer:
-    "The numbers and words that like cars have most often."
-
-    def __init__(
-        self,
-        tables: list[dict[str, list]],  # for each of IMPUTATION_LEVELS: of each number the mode, and its share of cars
-        words: dict[str, list[dict[str, list]]],  # field: for each of WORD_LEVELS the mode, and its share of cars
-        unread: Sequence[str] = (),  # fields that no training row tells
-    ):
-        self.tables = tables
-        self.words = words
-        self.unread = list(unread)
-
-
-def _shared(car: CarKey, fields: Sequence[str]) -> str:
-    "What a car shares with like cars, as one text."
-    return "|".join([_rounded(value) if isinstance(value := getattr(car, f), float) else value or "" for f in fields])
-
-
-def _rounded(value: float | None, step: float = 1) -> str:
-    "A number as text, rounded to a step; empty where it is missing."
-    return "" if value is None else f"{value / step:.0f}"
-
-# %% ../../nbs/model/00_features.ipynb #c3d2e5b4
-def _mode(count: Counter) -> tuple[Any, float]:
-    "The most frequent value, of two the greater, and its share."
-    most = max(count, key=lambda v: (count[v], v), default=None)
-    return most, round(count[most] / max(count.total(), 1), 2)
-
-
-def _word_tables(cars: Sequence[CarKey], rows: Sequence[int], field: str) -> list[dict[str, list]]:
-    "The most frequent word of a field among like cars, at each level."
-    tables = []
-    for fields in WORD_LEVELS:
-        counts: dict[str, Counter] = {}
-        for car, n in zip(cars, rows):
-            if (word := getattr(car, field)) is not None:
-                counts.setdefault(_shared(car, fields), Counter())[word] += n
-        tables.append({key: list(_mode(count)) for key, count in counts.items()})
-    return tables
-
-
-@patch(cls_method=True)
-def fit(
-    cls: HierarchicalModeImputer,
-    cars: Sequence[CarKey],  # different cars
-    rows: Sequence[int],  # how many listings each has
-) -> "HierarchicalModeImputer":
-    "Count the numbers and words of like cars."
-    words = {}
-    unread = []
-    for field in IMPUTED_WORDS:
-        missing = sum(n for car, n in zip(cars, rows) if getattr(car, field) is None)
-        if missing == sum(rows):
-            unread.append(field)
-        elif missing <= MAX_MISSING_SHARE * sum(rows):
-            words[field] = _word_tables(cars, rows, field)
-    self = cls([], words, unread)
-    cars = [self._with_words(car)[0] for car in cars]
-    numbers = [car.numbers for car in cars]
-    for fields in IMPUTATION_LEVELS:
-        counts: dict[str, list[Counter]] = {}
-        for car, values, n in zip(cars, numbers, rows):
-            own = counts.setdefault(_shared(car, fields), [Counter() for _ in values])
-            for count, v in zip(own, values):
-                if v is not None:
-                    count[v] += n
-        self.tables.append({key: [_mode(c) for c in found] for key, found in counts.items()})
-    return self
-
-# %% ../../nbs/model/00_features.ipynb #d4c3f6a5
-@patch
-def _with_words(self: HierarchicalModeImputer, car: CarKey) -> tuple[CarKey, list[str]]:
-    "A car with fuel and gearbox from the nearest like cars, and which of them are guesses."
-    guessed = []
-    unread: dict[str, Any] = dict.fromkeys(self.unread)
-    if unread:
-        car = car._replace(**unread)
-    for field, tables in self.words.items():
-        if getattr(car, field) is not None:
-            continue
-        found = (table.get(_shared(car, fields)) for fields, table in zip(WORD_LEVELS, tables))
-        mode, share = next(hit for hit in found if hit is not None)
-        car = car._replace(**{field: mode})
-        if share < MIN_MODE_SHARE:
-            guessed.append(field)
-    return car, guessed
-
-
-@patch
-def transform(
-    self: HierarchicalModeImputer,
-    car: CarKey,  # from `car_key`
-) -> tuple[
-    CarKey, list[str], list[int]
-]:  # with what it lacked, None where no car ever had one; words that are guesses; places of the guesses in `numbers`
-    "A car with what is missing taken from the nearest like cars."
-    car, words = self._with_words(car)
-    numbers = list(car.numbers)
-    guessed = []
-    for fields, table in zip(IMPUTATION_LEVELS, self.tables):
-        if None not in numbers:
-            break
-        for i, (mode, share) in enumerate(table.get(_shared(car, fields), ())):
-            if numbers[i] is not None or mode is None:
-                continue
-            numbers[i] = mode
-            if share < MIN_MODE_SHARE:
-                guessed.append(i)
-    return car.with_numbers(numbers), words, guessed
-
 # %% ../../nbs/model/00_features.ipynb #4dc91db6
 USAGE_FEATURES = ("age", "log_km", "owners", "test_drive", "listed", "season_cos", "season_sin")
 MONOTONE_DECREASING = ("age", "log_km", "owners")  # all else equal, none of these makes a car dearer
@@ -469,6 +335,11 @@ AGE_CURVE_LEVELS = (
 )  # levels with age curves of their own, from wide to narrow
 
 # %% ../../nbs/model/00_features.ipynb #6465d6b8
+def _rounded(value: float | None, step: float = 1) -> str:
+    "A number as text, rounded to a step; empty where it is missing."
+    return "" if value is None else f"{value / step:.0f}"
+
+
 def group_keys(
     car: CarKey,  # from `car_key`
     narrow: Sequence[int] = (),  # places in its attributes of those with few values that tell cars apart, such as tax
@@ -532,6 +403,18 @@ def transform_many(
 ) -> dict[str, np.ndarray]:  # level: number of each car's group (cars,)
     "Numbers of the groups of several cars."
     return {level: np.array([known.get(n[level], -1) for n in named]) for level, known in self._number.items()}
+
+
+@patch
+def restricted(
+    self: GroupEncoder,
+    numbers: dict[str, np.ndarray],  # level: groups of some rows (n,)
+) -> "GroupEncoder":
+    "The same numbers, without the groups that none of the rows has."
+    kept = {level: set(found.tolist()) for level, found in numbers.items()}
+    own = GroupEncoder(self.names)
+    own._number = {level: {n: i for n, i in known.items() if i in kept[level]} for level, known in self._number.items()}
+    return own
 
 
 @patch

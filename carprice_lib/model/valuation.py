@@ -16,7 +16,8 @@ import pandas as pd
 
 from ..errors import ModelError
 from .conformal import ValuationWarning
-from .price_model import LOG_KM, PriceModel
+from .imputation import LOG_KM
+from .price_model import PriceModel
 
 # %% ../../nbs/model/09_valuation.ipynb #26784b35
 LABELS = dict(
@@ -68,7 +69,9 @@ def depreciation(
     km_per_year: float | None = None,  # km; the car's own mean by default
 ) -> list[dict[str, Any]]:  # ahead (years), age (years), km_driven, price, low, high: today first
     "What a car will be worth as it ages."
-    _, usage, assumed, _ = model.design_row(listing)
+    design = model.design_row(listing)
+    usage = design.typical[0]
+    assumed = bool(design.lacks("distance")[0])
     age = float(usage[0])
     told = listing.get("km_driven")
     if told is None or told != told:
@@ -95,7 +98,8 @@ def _typical_path(model: PriceModel, listing: Mapping[str, Any], years: int) -> 
     for ahead in range(years + 1):
         then = dict(listing) | dict(year=listing["year"] - ahead)
         v = model.value(then)
-        _, usage, assumed, _ = model.design_row(then)
-        km = float(np.expm1(usage[LOG_KM]) * 1000) if assumed else None
-        path.append(dict(ahead=ahead, age=float(usage[0]), km_driven=km, price=v.price, low=v.low, high=v.high))
+        design = model.design_row(then)
+        km = float(np.expm1(design.typical[0, LOG_KM]) * 1000) if design.lacks("distance")[0] else None
+        age = float(design.typical[0, 0])
+        path.append(dict(ahead=ahead, age=age, km_driven=km, price=v.price, low=v.low, high=v.high))
     return path
