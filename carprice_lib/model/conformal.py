@@ -156,6 +156,21 @@ class Mixtures:
         cars = self.cars[listings]
         start = np.cumsum(cars) - cars
         which = np.repeat(self.start[listings] - start, cars) + np.arange(cars.sum())
+        return self._taken(start, which)
+
+    def regrouped(
+        self,
+        groups: Sequence[np.ndarray],  # places of cars (m,) each
+    ) -> "Mixtures":
+        "A mixture of each group of cars."
+        cars = np.array([len(own) for own in groups])
+        start = np.cumsum(cars) - cars
+        made = self._taken(start, np.concatenate(groups))
+        made.share = made.share / np.repeat(np.add.reduceat(made.share, start), cars)
+        return made
+
+    def _taken(self, start: np.ndarray, which: np.ndarray) -> "Mixtures":
+        "Some of the cars, put together anew."
         parts = (part[which] for part in (self.share, self.centre, self.below, self.above, self.most))
         return Mixtures(start, *parts)
 
@@ -172,19 +187,20 @@ class Mixtures:
         self,
         scores: ScoreDistribution,
         levels: np.ndarray,  # shares of prices below, for each listing (q, n)
-    ) -> np.ndarray:  # log prices, multiples of `PRICE_STEP` (q, n)
+        step: float = PRICE_STEP,  # of the grid, log price
+    ) -> np.ndarray:  # log prices, multiples of the step (q, n)
         "The least prices of the grid that have such shares at or below them."
         least = np.minimum.reduceat(self.centre + scores.lowest * self.below, self.start)
         highest = self.centre + np.minimum(scores.highest * self.above, self.most)
         greatest = np.maximum.reduceat(highest, self.start)
-        low = np.tile(np.floor(least / PRICE_STEP) - 1, (len(levels), 1))
-        high = np.tile(np.ceil(greatest / PRICE_STEP) + 1, (len(levels), 1))
+        low = np.tile(np.floor(least / step) - 1, (len(levels), 1))
+        high = np.tile(np.ceil(greatest / step) + 1, (len(levels), 1))
         while (high - low).max(initial=0) > 1:
             middle = np.floor((low + high) / 2)
-            enough = self.cdf(scores, middle * PRICE_STEP) >= levels
+            enough = self.cdf(scores, middle * step) >= levels
             high = np.where(enough, middle, high)
             low = np.where(enough, low, middle)
-        return high * PRICE_STEP
+        return high * step
 
 # %% ../../nbs/model/03_conformal.ipynb #b0a896d7
 GAPS = ("trim", "specs", "words", "distance", "owner")  # what a listing may leave open
@@ -242,7 +258,8 @@ WARNINGS = dict(
     unseen_brand="this make is not among the listings the model learned from",
     unseen_model="this model is not among the listings the model learned from",
     unseen_name="this trim is not among the listings the model learned from",
-    imputed="what the listing leaves open is taken from like cars, which differ in it",
+    imputed="what the listing leaves open is averaged over like cars, which differ in it",
+    narrower="tell the {field}, and the range may narrow from ±{now:.0%} to about ±{then:.0%}",
     distance_assumed="the distance is not given: {km:,.0f} km are assumed, which is typical of its age",
     fuel_assumed="the fuel is not given: {value} is assumed, which most cars like it have",
     transmission_assumed="the gearbox is not given: {value} is assumed, which most cars like it have",
@@ -251,7 +268,6 @@ WARNINGS = dict(
     too_old="a car of {age:.0f} years is beyond what the model can tell; the limit is {limit:.0f}",
     too_far="{km:,.0f} km are beyond what the model can tell; the limit is {limit:,.0f}",
     too_wide="the range is too wide to be of use: its upper end is {ratio:.0f} times the lower",
-    name_missing="the trim is not given, so the range is wider",
     suggestion="did you mean {name}?",
     age_counted_for="the age is counted for {as_of}, the day of the newest listings known",
 )  # code: English, with its parameters; the last three are the service's
