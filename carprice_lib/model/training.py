@@ -42,9 +42,11 @@ from carprice_lib.model.conformal import (
 )
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
+    EFFECT_SMOOTHING,
     NUMBER_KINDS,
     SPEC_FIELDS,
     TEXT_FIELDS,
+    TOKEN_KINDS,
     USAGE_FEATURES,
     WORD_KINDS,
     AttributeEncoder,
@@ -62,6 +64,7 @@ from carprice_lib.model.hedonic import (
     HedonicRegression,
     LinearSpline,
     at_age,
+    fit_token_effects,
 )
 from .imputation import IMPUTED_WORDS, DonorPool, HierarchicalModeImputer, UsageImputer
 from .kernel_ridge import LandmarkKernelRidge
@@ -187,18 +190,27 @@ def encode_attributes(
     kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind, and the order of its words
     usage: np.ndarray,  # of the rows (n, 7)
     y: np.ndarray,  # log prices (n,)
+    fold: np.ndarray,  # of each row (n,)
     alpha: float,  # penalty of the quick price
-) -> AttributeEncoder:
+) -> tuple[AttributeEncoder, pd.DataFrame]:  # for new listings; the rows, with lists and texts as numbers out of fold
     "Attributes as numbers: words by what a quick additive price leaves over."
-    if not any(about["kind"] in WORD_KINDS for about in kinds.values()):
-        return AttributeEncoder(kinds)
+    if not any(about["kind"] in WORD_KINDS + TOKEN_KINDS for about in kinds.values()):
+        return AttributeEncoder(kinds), train
     plain = AttributeEncoder({n: about for n, about in kinds.items() if about["kind"] in NUMBER_KINDS})
     cars, car = features.unique_cars(train, plain)
     design = DesignMatrix(cars, car, usage, plain.names)
     hedonic, itself = design.solve(np.arange(len(y)), y, np.ones(len(y)), alpha)
     residual = y - itself[car] - hedonic.state(usage)
     bound = 5 * np.median(np.abs(residual))
-    return AttributeEncoder.fit(train, kinds, np.clip(residual, -bound, bound))
+    clipped = np.clip(residual, -bound, bound)
+    effects = {}
+    numbers = {}
+    for name, about in kinds.items():
+        if about["kind"] in TOKEN_KINDS:
+            effects[name], numbers[name] = fit_token_effects(
+                train[name], about["kind"], clipped, fold, EFFECT_SMOOTHING
+            )
+    return AttributeEncoder.fit(train, kinds, clipped, effects), train.assign(**numbers)
 
 # %% ../../nbs/model/07_training.ipynb #35b79521
 def _fit_additive(
@@ -294,8 +306,8 @@ def prepare_training(
         raise ModelError(f"Rows to learn from need at least {FOLDS} groups, but have {groups}.")
     usage_imputer, usage = _fill_distance(train, usage)
     y = y + MIN_ANNUAL_DEPRECIATION * usage[:, 0]
-    attributes = encode_attributes(train, about["attributes"], usage, y, params["hedonic_alpha"])
-    cars, car = features.unique_cars(train, attributes)
+    attributes, encoded = encode_attributes(train, about["attributes"], usage, y, fold, params["hedonic_alpha"])
+    cars, car = features.unique_cars(encoded, attributes.with_numbers())
     imputer = HierarchicalModeImputer.fit(cars, np.bincount(car).tolist())
     cars = [imputer.transform(c)[0] for c in cars]
     about |= _varying(cars, usage, about["attributes"])
