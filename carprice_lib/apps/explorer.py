@@ -50,7 +50,7 @@ CSS = """
 .explorer .wide { overflow-x: auto; max-width: 100% } .explorer .like { width: 100%; border-collapse: collapse; font-size: .9rem }
 .explorer .like td, .explorer .like th { padding: .35rem .6rem .35rem 0; text-align: left; border-bottom: 1px solid #8884 }
 .explorer .like td { vertical-align: top; min-width: 4.5rem; max-width: 22rem } .explorer .like th { white-space: nowrap }
-.explorer small { opacity: .75; display: block; font-size: .82rem } .explorer small.beside { display: inline } .explorer code { white-space: nowrap } .explorer .tag { border-radius: .6rem; padding: 0 .5rem; white-space: nowrap }
+.explorer small { opacity: .75; display: block; font-size: .82rem } .explorer small.beside { display: inline } .explorer code { white-space: nowrap } .explorer .tag { border-radius: .6rem; padding: 0 .5rem }
 .explorer .field { background: #4c72b033; border: 1px solid #4c72b0 } .explorer .attribute { background: #2a9d8f26; border: 1px solid #2a9d8f }
 .explorer .out { border: 1px dashed #888 } .explorer mark { background: #e76f5140; color: inherit; border-radius: .2rem; padding: 0 .2rem }
 .explorer .alarm { border-left: 4px solid #e76f51; padding: .4rem .8rem; font-weight: 600 }
@@ -59,7 +59,10 @@ CSS = """
 .explorer .words { display: grid; grid-template-columns: minmax(0, 9rem) 1fr 3.2rem; gap: .15rem .5rem; font-size: .82rem; align-items: center }
 .explorer .words span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap } .explorer .words i { background: #4c72b0; height: .8rem; border-radius: 2px }
 .explorer .words b { font-weight: 400; text-align: right } .explorer table { overflow-wrap: break-word } .explorer bdi { unicode-bidi: isolate }
-@media (max-width: 600px) { .explorer .like { min-width: 38rem } }
+@media (max-width: 600px) {
+  .explorer .like { min-width: 38rem } #columns td:first-child, #columns td:nth-child(2) { overflow-wrap: anywhere }
+  #columns td:first-child { min-width: 7.5rem; max-width: 7.5rem } #columns td:nth-child(2) { min-width: 10rem; max-width: 10rem }
+}
 .explorer button { font: inherit; padding: .2rem .8rem; cursor: pointer }
 """
 PAGE_CSS = ":root { color-scheme: light dark } body { margin: 0; padding: 1rem; background: Canvas; color: CanvasText }"
@@ -80,6 +83,11 @@ def _share(n: float, total: float) -> str:
     if 0.999 < share < 1:
         return ">99.9%"
     return f"{share:.0%}" if share in (0, 1) else f"{share:.1%}"
+
+
+def _rows(n: int) -> str:
+    "A number of rows in words."
+    return f"{n:,} row" if n == 1 else f"{n:,} rows"
 
 
 def _value(text: str) -> Html:
@@ -146,7 +154,9 @@ def _setting(name: str, value: Any) -> str:
         pairs = [f"{k} = {v}" for k, v in value.items()]
         more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
         return f"{name} {', '.join(pairs[:3])}{more}"
-    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+    if isinstance(value, float):
+        return f"{name} {value:g}"
+    return f"{name} {value}" if str(value)[:1].isalnum() else f"{name} {value!r}"
 
 
 def _placement(p: Placement) -> str:
@@ -209,7 +219,7 @@ def quarantine_html(
         return section("Rows that cannot be used", "<p>None.</p>")
     parts = []
     for r in page.quarantine:
-        head = f"{r.reason}: {r.rows:,} rows, {_share(r.rows, page.rows['in'])}"
+        head = f"{r.reason}: {_rows(r.rows)}, {_share(r.rows, page.rows['in'])}"
         parts.append(f"<h3>{escape(head)}</h3>{_examples(r.examples)}")
     return section("Rows that cannot be used", *parts)
 
@@ -224,7 +234,7 @@ def duplicates_html(
     if not found.rows:
         return section("Duplicates", "<p>None.</p>")
     said = (
-        f"{found.rows:,} rows repeat an earlier one, price and all; {found.cars:,} cars are there more than once. "
+        f"Rows that repeat an earlier one, price and all: {found.rows:,}. Cars that are there more than once: {found.cars:,}. "
         "A test row that stands in the training rows too would make any model look good: a run keeps one of each."
     )
     return section("Duplicates", f"<p>{said} Such as:</p>", _examples(found.example))
@@ -247,13 +257,21 @@ def _number(value: float, d: NumberDistribution) -> str:
     return f"{value:.0f}" if d.name == "year" else short_number(value)
 
 
+def _bin_name(middle: float, d: NumberDistribution) -> str:
+    "What stands below a bar: a month where days are many."
+    if d.unit != "day":
+        return _number(middle, d)
+    day = date(1970, 1, 1) + timedelta(days=int(middle))
+    return f"{day:%b %Y}" if d.most - d.least > 150 else f"{day.day} {day:%b}"
+
+
 def _number_card(d: NumberDistribution) -> str:
     "A histogram under its figures."
     middles = [(a + b) / 2 for a, b in zip(d.edges, d.edges[1:])]
-    names = [_number(m, d) for m in middles]
+    names = [_bin_name(m, d) for m in middles]
     least, median, most = (_number(v, d) for v in (d.least, d.median, d.most))
     unit = "" if d.unit in ("day", "") else f" {d.unit}"
-    said = f"{least} to {most}{unit}, median {median}; {d.rows:,} rows"
+    said = f"{least} to {most}{unit}, median {median}; {_rows(d.rows)}"
     return f"<b>{escape(d.name)}</b><small>{escape(said)}</small>{bin_chart(d.name, names, d.counts)}"
 
 
@@ -266,7 +284,7 @@ def _word_card(d: WordDistribution) -> str:
         name = f'<span title="{escape(word, True)}">{_value(word)}</span>'
         bars.append(f'{name}<i style="width:{wide:.1f}%"></i><b>{_share(n, d.rows)}</b>')
     more = d.distinct - len(d.counts)
-    said = f"{d.rows:,} rows" + (f"; {more:,} more words" if more else "")
+    said = _rows(d.rows) + (f"; {more:,} more words" if more else "")
     return f'<b>{escape(d.name)}</b><small>{said}</small><div class="words">{"".join(bars)}</div>'
 
 

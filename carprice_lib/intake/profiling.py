@@ -258,6 +258,8 @@ def _how_found(p: ColumnProfile, price: ColumnProfile | None) -> str:
         return f"{said}."
     ratios = pairs["own"] / pairs["price"]
     low, middle, high = ratios.quantile([0.1, 0.5, 0.9])
+    if high > 5 * low:  # says little
+        return f"{said}: the middle one of its numbers is {middle:.3g} times the price."
     return (
         f"{said}: its numbers are {middle:.3g} times the price, in eight of ten rows between {low:.3g} and {high:.3g}."
     )
