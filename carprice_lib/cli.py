@@ -151,27 +151,55 @@ def datasets_check(
     file: Annotated[Path | None, typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more")] = None,
     add: Annotated[str, typer.Option(help="Add the entry to the catalogue under this name")] = "",
     entry: Annotated[str, typer.Option(help="Try this entry of the catalogue on its files instead")] = "",
+    report: Annotated[
+        Path | None, typer.Option(help="Write a page (.html) that shows columns, quarantine, distributions and more")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take all proposals, ask nothing")] = False,
 ) -> None:
     "Read a file of any market, propose its entry in the catalogue, and ask what it cannot tell."
     from carprice_lib.data.catalog import project_root
-    from carprice_lib.intake.proposal import add_entry, answer, check_file, try_entry
+    from carprice_lib.intake.proposal import add_entry, answer, examine_file, try_entry
 
     if bool(file) == bool(entry):
         raise CliError("Give either a file, or --entry with a name of the catalogue.")
+    if report:
+        _check_report(report, file)
     if entry:
-        print(try_entry(entry))
+        trial = try_entry(entry)
+        print(trial)
+        if report:
+            _write_report(report, trial)
         return
     assert file is not None
     here = Path.cwd() if not add else project_root()
-    found = check_file(file, add or "mine", here)
+    seen = examine_file(file, add or "mine", here)
+    found = seen.proposal
     print(found)
+    if report:
+        _write_report(report, seen, file)
     if add:
         asked = sys.stdin.isatty() and not yes
         answers = {q.about: typer.prompt(q.text, default=q.proposal) for q in found.questions if asked}
         print(
             f"Added {add_entry(answer(found, answers), file, here)!r} to data/catalogue.yaml: make repro DATASET={add}"
         )
+
+
+def _check_report(report: Path, file: Path | None) -> None:
+    "Refuse, before a long file is read, a place where the page cannot go."
+    from carprice_lib.apps.explorer import check_report_path
+
+    check_report_path(report, *([file] if file else []))
+    spare(report, option="--report")
+
+
+def _write_report(report: Path, seen: Any, file: Path | None = None) -> None:
+    "Write the page about a file that was examined, or about an entry that was tried."
+    from carprice_lib.apps.explorer import entry_report, file_report
+
+    page = entry_report(seen) if file is None else file_report(seen, file)
+    page.save(report)
+    print(f"The page is {report}")
 
 # %% ../nbs/04_cli.ipynb #7ba6886a
 ATTRIBUTE_HELP = "NAME=VALUE: what the model reads beyond the fields (again for each)"
@@ -223,6 +251,7 @@ MADE = ("data/prepared", "data/model", "data/champion", "reports")  # by a run; 
 def spare(
     out: Path,  # file to be written
     *read: Path,  # files to be read
+    option: str = "-o",  # that names the output
 ) -> None:
     "Refuse an output that would overwrite what is read, or a file that a run made; raises `CliError`."
     if not out.exists():
@@ -230,11 +259,11 @@ def spare(
     for file in read:
         if os.path.samefile(file, out):
             raise CliError(
-                f"{out.name!r} is the very file to be read, and would be overwritten: name another after -o."
+                f"{out.name!r} is the very file to be read, and would be overwritten: name another after {option}."
             )
     for folder in MADE:
         if out.resolve().is_relative_to(Path(folder).resolve()):
-            raise CliError(f"{out.name!r} is a file of the pipeline in {folder}: name another place after -o.")
+            raise CliError(f"{out.name!r} is a file of the pipeline in {folder}: name another place after {option}.")
 
 # %% ../nbs/04_cli.ipynb #681a0e4d
 @app.command("predict")
