@@ -20,7 +20,7 @@ from fastcore.basics import patch
 
 from ..data.schema import FIELDS, read_attributes, read_listing
 from ..errors import ListingError, ModelError, ServiceError
-from ..model.boosting import SingleRowPredictor
+from ..model.boosting import FewRowsPredictor
 from ..model.conformal import ValuationWarning
 from ..model.explain import Explainer
 from ..model.price_model import PriceModel, model_hash
@@ -57,7 +57,7 @@ class LoadedModel:
         self.folder = Path(folder)
         self.model = PriceModel.load(folder, threads=1)
         self.hash = model_hash(folder)
-        self.model.booster = cast(Any, SingleRowPredictor(self.model.booster))
+        self.model.booster = cast(Any, FewRowsPredictor(self.model.booster))
         try:
             self.promoted = json.loads((self.folder / "promoted.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
