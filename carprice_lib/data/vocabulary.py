@@ -92,6 +92,7 @@ class Make(NamedTuple):
     models: dict[str, str]  # squeezed spelling to the name we use
 
 
+@lru_cache(maxsize=200_000)
 def squeeze_name(
     text: str,  # a make or a model
 ) -> str:  # its small letters and digits, without accents
