@@ -63,7 +63,10 @@ def normalize_token(
 @lru_cache(maxsize=200_000)
 def _plain(text: str) -> str:
     "Small letters without accents; marks and spaces stay."
-    decomposed = unicodedata.normalize("NFKD", str(text).casefold().replace("ł", "l"))
+    plain = str(text).casefold()
+    if plain.isascii():
+        return plain
+    decomposed = unicodedata.normalize("NFKD", plain.replace("ł", "l"))
     return unicodedata.normalize("NFKC", "".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
@@ -380,8 +383,9 @@ def parse_numbers(
         ).fillna(False)
         plain = pd.to_numeric(distinct.where(simple.astype(bool)), errors="coerce").astype(float)
     read = _convert_plain(plain, notation).to_numpy(copy=True)
+    texts = distinct.to_numpy(object)
     for place in np.flatnonzero(plain.isna().to_numpy() & distinct.notna().to_numpy()):
-        quantity = None if numeric else read_quantity(seen[place], notation)
+        quantity = None if numeric else read_quantity(texts[place], notation)
         read[place] = np.nan if quantity is None else quantity.value
     read = read * factor if factor != 1 else read
     out = pd.Series(pd.Series(read).array.take(codes, allow_fill=True), values.index)
