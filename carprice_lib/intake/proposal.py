@@ -623,7 +623,7 @@ def try_entry(
 ) -> str:  # one sentence a line
     "What an entry of the catalogue makes of its files, without a run; raises `DatasetError`."
     source = load_source(name, root)
-    if not source.files:
+    if source.simulate:
         raise DatasetError(f"{name} is simulated: it has no files to be checked.")
     raw = read_source(name, root)
     usable, notes = try_rows(raw, source)
