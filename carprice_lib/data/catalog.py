@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['UNREADABLE', 'project_root', 'load_catalog', 'load_source', 'write_whole', 'use_dataset', 'read_table', 'data_mirror',
-           'fetch', 'read_source']
+           'fetch', 'ask_database', 'read_source']
 
 # %% ../../nbs/data/06_catalog.ipynb #353ecb7b
+import json
 import os
 import re
 import tempfile
@@ -16,11 +17,13 @@ from urllib.parse import quote
 
 import pandas as pd
 import pooch
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
-from .entry import Source, SourceFile, check_entry, did_you_mean
+from .entry import Source, SourceFile, SqlQuery, check_entry, did_you_mean
 from ..errors import DatasetError
-from ..reading.reader import read_file
+from ..reading.reader import read_file, shown_address
 from ..reading.sniffing import FileFormat
 
 # %% ../../nbs/data/06_catalog.ipynb #b1967ba0
@@ -140,6 +143,8 @@ def fetch(
     "The files of a source, found or downloaded; raises `DatasetError`."
     root = Path(root or project_root())
     source = load_source(name, root)
+    if source.sql:
+        return [_kept_rows(name, source.sql, root)]
     return [_find(name, source, f, root) for f in source.files]
 
 # %% ../../nbs/data/06_catalog.ipynb #67f2be51
@@ -205,6 +210,58 @@ def _why(e: Any) -> str:
         return "a file with another SHA-256"
     return f"an error of this disk ({e.strerror})" if getattr(e, "strerror", None) else "no connection"
 
+# %% ../../nbs/data/06_catalog.ipynb #349e3338
+_QUESTION = b"carprice.question"  # in a Parquet file's metadata: address and query, as the entry has them
+
+
+def _answers(place: Path, sql: SqlQuery) -> bool | None:
+    "Does a file hold the rows of this query? None where it holds those of none."
+    try:
+        told = (pq.read_schema(place).metadata or {}).get(_QUESTION)
+    except (pa.ArrowException, OSError):
+        return None
+    return json.loads(told) == sql.model_dump() if told else None
+
+
+def _kept_rows(name: str, sql: SqlQuery, root: Path) -> Path:
+    "The file with what the database answered, which is asked where there is none."
+    place = root / f"data/raw/{name}.parquet"
+    if not place.exists():
+        return ask_database(name, root)
+    if not _answers(place, sql):
+        raise DatasetError(
+            f"data/raw/{place.name} holds other rows than those of the query that the entry {name} names; "
+            f"`carprice datasets fetch {name}` asks anew."
+        )
+    return place
+
+# %% ../../nbs/data/06_catalog.ipynb #de2b1078
+def ask_database(
+    name: str,  # data set's name, of an entry with a query
+    root: str | Path | None = None,  # the project's root
+) -> Path:  # the file in data/raw that holds the rows
+    "Ask an entry's database, and keep what it answers; raises `DatasetError`, and keeps what is there."
+    root = Path(root or project_root())
+    sql = load_source(name, root).sql
+    if sql is None:
+        raise DatasetError(f"The entry {name} names no query.")
+    place = root / f"data/raw/{name}.parquet"
+    if place.exists() and _answers(place, sql) is None:
+        raise DatasetError(f"data/raw/{place.name} lies there already, and is no answer of a database; rename it.")
+    address = re.sub(r"^sqlite:///(?![/:]|file:)", f"sqlite:///{root.as_posix()}/", sql.url)
+    print(f"Asking {shown_address(address)}")
+    rows = read_file(address, dict(kind="sql", query=sql.query)).rows
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    told = {_QUESTION: json.dumps(sql.model_dump())}
+    draft = place.with_name(f".{place.name}.new")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        pq.write_table(table.replace_schema_metadata((table.schema.metadata or {}) | told), draft)
+        os.replace(draft, place)
+    finally:
+        draft.unlink(missing_ok=True)
+    return place
+
 # %% ../../nbs/data/06_catalog.ipynb #a5de72a8
 def read_source(
     name: str,  # data set's name
@@ -215,8 +272,9 @@ def read_source(
     tables = []
     mapped = [*source.columns.items(), *source.attributes.items()]
     wanted = {column: field for field, c in mapped for column in c.columns}
-    for file, path in zip(source.files, fetch(name, root)):
-        tables.append(read_table(path, file.format))
+    forms = [file.format for file in source.files] or [None]
+    for form, path in zip(forms, fetch(name, root)):
+        tables.append(read_table(path, form))
         if lacking := [c for c in wanted if c not in tables[-1]]:
             has = ", ".join(tables[-1].columns[:40])
             raise DatasetError(

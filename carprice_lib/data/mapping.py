@@ -88,6 +88,8 @@ def field_values(
 def _worded(values: pd.Series, c: Column) -> pd.Series:
     "Texts in the words of the entry; of one word in several spellings the commonest counts (n,)."
     texts = blank_texts(values).astype("str")
+    if not (c.words or c.contains):
+        return texts
     seen: dict[str, str | None] = {}
     for text in texts.dropna().unique():
         own = next((meaning for part, meaning in c.contains.items() if part.casefold() in text.casefold()), text)

@@ -14,6 +14,7 @@ from .vocabulary import makes, squeeze_name
 # %% ../../nbs/data/03_names.ipynb #5071539b
 _CJK_START = re.compile(r"^([\u3040-\u9fff\uac00-\ud7af]+)(.*)", re.S)
 _YEAR = re.compile(r"^[(\[]?((?:19[5-9]|20[0-4])\d)(款|年款|年|г\.?|MY)?[)\],]?$")
+_HOLDS_YEAR = re.compile(r"19[5-9]\d|20[0-4]\d")
 _RATING = re.compile(r"\s*\b\d{1,2}(?:\.\d)?/10\s*$")
 
 
@@ -42,6 +43,8 @@ def _parted(text: str) -> list[str]:
 # %% ../../nbs/data/03_names.ipynb #3fa1ecd4
 def _without_year(words: list[str], year: float | None) -> list[str]:
     "Words without the year: in front, marked as one, or the car's own. `2000` may also be an engine."
+    if not _HOLDS_YEAR.search(" ".join(words)):
+        return words
     kept = []
     for place, word in enumerate(words):
         found = _YEAR.match(word)
@@ -140,12 +143,13 @@ def variant_name(
 ) -> str:  # the trim alone
     "What a title says beyond make, model and year."
     words = _without_year(_RATING.sub("", text).split(), year)
-    for part in (brand, model):
+    known = makes()
+    for part in filter(None, (brand, model)):
+        ours = squeeze_name(part)
         for n in range(min(len(words), 4), 0, -1):
             spelled = squeeze_name("".join(words[:n]))
-            make = makes().get(spelled)
-            same_make = part == brand and make is not None and make.name == brand
-            if len(words) > n - 1 and part and (spelled == squeeze_name(part) or same_make):
+            make = known.get(spelled) if part == brand else None
+            if spelled == ours or (make is not None and make.name == brand):
                 words = words[n:]
                 break
     return " ".join(words)

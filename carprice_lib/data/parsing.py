@@ -63,7 +63,10 @@ def normalize_token(
 @lru_cache(maxsize=200_000)
 def _plain(text: str) -> str:
     "Small letters without accents; marks and spaces stay."
-    decomposed = unicodedata.normalize("NFKD", str(text).casefold().replace("ł", "l"))
+    plain = str(text).casefold()
+    if plain.isascii():
+        return plain
+    decomposed = unicodedata.normalize("NFKD", plain.replace("ł", "l"))
     return unicodedata.normalize("NFKC", "".join(c for c in decomposed if not unicodedata.combining(c)))
 
 
@@ -302,9 +305,24 @@ def blank_texts(
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
         return values
     codes, seen = pd.factorize(values.astype("str"))
-    clean = [" ".join(t.split()) for t in seen]
-    clean = pd.array([None if _says_nothing(t) else t for t in clean], dtype="str")
-    return pd.Series(clean.take(codes, allow_fill=True), values.index)
+    distinct = pd.Series(seen, dtype="str")
+    clean = distinct.to_numpy(object, copy=True)
+    doubtful = distinct.str.contains(_SPACES) | ~distinct.str.contains(_says_something())
+    for place in np.flatnonzero(doubtful):
+        text = " ".join(clean[place].split())
+        clean[place] = None if _says_nothing(text) else text
+    return pd.Series(pd.array(clean, dtype="str").take(codes, allow_fill=True), values.index)
+
+
+_SPACES = "^ | $|  |[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"  # that `split` takes out
+
+
+@cache
+def _says_something() -> str:
+    "A pattern of texts that are no word for a missing value: with a digit, or with more letters than any has."
+    words = [*words_of("missing"), *_BLANK]
+    assert not any(re.search(r"\d", word) for word in words)
+    return rf"[0-9]|(?:[A-Za-z][^A-Za-z]*){{{max(map(len, words)) + 1}}}"
 
 
 def _says_nothing(text: str) -> bool:
@@ -364,12 +382,13 @@ def parse_numbers(
             r"[-+]?\d+(?:\.\d{1,2}|\.\d{4,})?" if notation.decimal != "," else r"[-+]?\d+"
         ).fillna(False)
         plain = pd.to_numeric(distinct.where(simple.astype(bool)), errors="coerce").astype(float)
-    read = _convert_plain(plain, notation)
+    read = _convert_plain(plain, notation).to_numpy(copy=True)
+    texts = distinct.to_numpy(object)
     for place in np.flatnonzero(plain.isna().to_numpy() & distinct.notna().to_numpy()):
-        quantity = None if numeric else read_quantity(distinct.iloc[place], notation)
-        read.iloc[place] = np.nan if quantity is None else quantity.value
+        quantity = None if numeric else read_quantity(texts[place], notation)
+        read[place] = np.nan if quantity is None else quantity.value
     read = read * factor if factor != 1 else read
-    out = pd.Series(read.array.take(codes, allow_fill=True), values.index)
+    out = pd.Series(pd.Series(read).array.take(codes, allow_fill=True), values.index)
     unread = out.isna() & values.notna()
     return out if not unread.any() else out.astype(object).where(~unread, values.astype(object))
 

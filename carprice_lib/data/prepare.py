@@ -138,7 +138,7 @@ def load_rows(
 ]:  # rows as they came (n, ...), what is known to be true of them, entry
     "All rows of a data set before anything is checked, simulated or from files."
     source = load_source(name, root)
-    if source.files:
+    if not source.simulate:
         return read_source(name, root), None, source
     try:
         raw, truth = market.simulate(**({"seed": seed} | source.simulate))

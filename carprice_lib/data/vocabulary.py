@@ -20,10 +20,10 @@ def fold(
     text: str,  # anything written
 ) -> str:  # its words in small letters without accents, one space between
     "A text as it is compared."
-    decomposed = unicodedata.normalize(
-        "NFKD", str(text).casefold().replace("ß", "ss").replace("ı", "i").replace("ł", "l")
-    )
-    plain = unicodedata.normalize("NFKC", "".join(c for c in decomposed if not unicodedata.combining(c)))
+    plain = str(text).casefold()
+    if not plain.isascii():
+        decomposed = unicodedata.normalize("NFKD", plain.replace("ß", "ss").replace("ı", "i").replace("ł", "l"))
+        plain = unicodedata.normalize("NFKC", "".join(c for c in decomposed if not unicodedata.combining(c)))
     return " ".join(re.findall(r"[^\W_]+|[€£$¥₹₽₺₴₩₪₫₦฿+]", plain))
 
 
@@ -92,11 +92,15 @@ class Make(NamedTuple):
     models: dict[str, str]  # squeezed spelling to the name we use
 
 
+_MARKS = {ord(c): None for c in map(chr, range(128)) if not (c.isalnum() or c in "$+")}  # of ASCII, which `fold` drops
+
+
 def squeeze_name(
     text: str,  # a make or a model
 ) -> str:  # its small letters and digits, without accents
     "Spellings of a name that meet: `T-Roc`, `t roc` and `TROC`."
-    return fold(text).replace(" ", "")
+    text = str(text)
+    return text.lower().translate(_MARKS) if text.isascii() else fold(text).replace(" ", "")
 
 
 @cache

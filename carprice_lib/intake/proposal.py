@@ -678,7 +678,7 @@ def try_entry(
 ) -> EntryTrial:
     "What an entry of the catalogue makes of its files, without a run; raises `DatasetError`."
     source = load_source(name, root)
-    if not source.files:
+    if source.simulate:
         raise DatasetError(f"{name} is simulated: it has no files to be checked.")
     return try_rows(name, read_source(name, root), source)
 
