@@ -409,8 +409,9 @@ def soil(pen, sheet, rows):
         told = sheet.fields.get(header, [])
         share = 0.01 if set(told) & set(NEEDED) and pen.shape["dirt"] != "none" else pen.shape["gaps"]
         share *= not set(told) & set(NEEDED) or pen.shape["dirt"] != "none"
+        twice = pen.shape["name"] == "brand, model, title" and set(told) & {"brand", "model"}
         for at in range(rows):
-            if rng.random() < share:
+            if rng.random() < share and not twice:  # with a title such a row may be used or not
                 cells[at] = None
                 usable[at] &= not set(told) & set(NEEDED)
                 forget(sheet, header, at)

@@ -68,8 +68,8 @@ class SqlQuery(BaseModel):
 AttributeKind = Literal["number", "flag", "category", "ordered", "list", "text", "place"]
 _OF_WORDS = ("words", "contains", "pattern", "default")
 SETTINGS_OF_KIND = {
-    "number": ("unit", "units", "factor", "decimal", "pattern", "default", "low", "high"),
-    "integer": ("unit", "units", "factor", "decimal", "pattern", "default", "low", "high"),
+    "number": ("unit", "units", "named", "factor", "decimal", "pattern", "default", "low", "high"),
+    "integer": ("unit", "units", "named", "factor", "decimal", "pattern", "default", "low", "high"),
     "year": ("format", "pattern", "default"),
     "date": ("format", "pattern", "default"),
     "category": _OF_WORDS,
@@ -89,6 +89,7 @@ class Column(BaseModel):
     value: str | None = None  # one value for all rows, when no column has it
     unit: str = ""  # unit of the numbers whose text carries none
     units: dict[str, float] = {}  # further units: how many of ours is one
+    named: bool = False  # do only numbers count that name their unit, as within a title?
     factor: float | None = None  # what every number is multiplied by
     decimal: Literal["", ".", ","] = ""  # mark before the decimals; found out by default
     format: str | None = None  # of years and dates, as strptime writes it; ISO by default

@@ -63,7 +63,7 @@ def _numbers(name: str, values: pd.Series, c: Column) -> pd.Series:
     notation = notation_of(name, unit, c.decimal, c.units)
     factor = c.factor or 1.0
     whole = notation.whole and multiple == 1 and factor < 1000
-    return parse_numbers(values, notation._replace(whole=whole, multiple=multiple), factor)
+    return parse_numbers(values, notation._replace(whole=whole, multiple=multiple, named=c.named), factor)
 
 # %% ../../nbs/data/08_mapping.ipynb #17cb0205
 def field_values(

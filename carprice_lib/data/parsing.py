@@ -45,7 +45,7 @@ FIXED_SPELLINGS = {
     "Nm": ("nm",),
     "kgm": ("kgm", "kgfm", "mkg"),
     "lb ft": ("lbft", "ftlb"),
-    "l/100 km": ("l/100km", "л/100км", "л/100", "l/100", "lt/100km"),
+    "l/100 km": ("l/100km", "л/100км", "л/100", "l/100", "lt/100km", "升/百公里", "公升/百公里", "l/百公里"),
     "seats": ("seats", "seater", "seat", "str"),
     "doors": ("doors", "door", "dr"),
     "cylinders": ("cyl", "cylinder", "cylinders"),
@@ -167,11 +167,15 @@ class Notation(NamedTuple):
     whole: bool = False  # see `plain_number`
     scaled: bool = False  # may words such as thousand multiply?
     multiple: float = 1.0  # of numbers that name none themselves
+    named: bool = False  # do only numbers count that name a unit?
     low: float = -np.inf  # in our unit: of several numbers, the one within counts
     high: float = np.inf
 
 
 _CJK_BEHIND = r"(?<=[\u3040-\u9fff\uac00-\ud7af])"
+_LITRES_PER = r"(?:l|lt|ltr|lit[^\W\d_]*|л|литр[^\W\d_]*|公?升|リットル)\.?\s*(?:/|\b[^\W\d_]{2,4}\b)\s*"
+_LITRES_PER_100 = re.compile(rf"\s*{_LITRES_PER}(?:100|百)")
+_LITRES_BEFORE = re.compile(rf"(?<![^\W\d_]){_LITRES_PER}$")
 _RANGE = re.compile(r"\s*(?:[-–—~～]|\bto\b|\bdo\b|\bbis\b|\ba\b|\bдо\b|至|到)\s*")
 _OTHER_WORDS = frozenset(
     "cyl cylinder cylinders v valve valves door doors dr seat seats speed gears gear rpm x hand year years month months".split()
@@ -188,10 +192,24 @@ def _alternatives(words: Iterable[str]) -> str:
 def _tail_pattern(units: tuple[str, ...], scaled: bool) -> re.Pattern:
     "What may follow a number: a multiple and a unit, then no letter."
     scale = _alternatives([word for word in multiples() if word not in units] if scaled else ())
-    end = rf"(?:{_CJK_BEHIND}|(?![^\W\d_]|\s*/\s*100))"  # litres over 100 km are no litres
+    end = rf"(?:{_CJK_BEHIND}|(?![^\W\d_]))"
     return re.compile(rf"[\s.,\-]*(?:(?P<scale>{scale})[\s.]*)?(?P<unit>{_alternatives(units)})?{end}")
 
 # %% ../../nbs/data/02_parsing.ipynb #ee7a091e
+def _is_of_consumption(text: str, number: re.Match, notation: Notation) -> bool:
+    "Is a number the 100 km that litres are counted over, or litres over them where no consumption is looked for?"
+    if number[0] == "100" and _LITRES_BEFORE.search(text[max(number.start() - 30, 0) : number.start()]):
+        return True
+    return "l/100km" not in notation.units and bool(_LITRES_PER_100.match(text[number.end() : number.end() + 30]))
+
+
+def _is_part_of_unit(text: str, place: int, unit: str, notation: Notation) -> bool:
+    "Does a longer unit stand there, of something else: the `л` of `л.с.`, which are no litres?"
+    longest = _tail_pattern(tuple(any_unit()), False).match(text, place)
+    named = normalize_token(longest["unit"] or "") if longest else ""
+    return named.startswith(unit) and named != unit and named not in notation.units
+
+
 class _Candidate(NamedTuple):
     "A number in a text, and what stands around it."
 
@@ -226,6 +244,8 @@ def _candidates(text: str, notation: Notation) -> list[_Candidate]:
             word = re.match(r"[\s.\-]*([^\W\d_]+)", text[end:])
             if not unit and notation.units and word and word[1] in _OTHER_WORDS:
                 unit = None
+        if _is_of_consumption(text, match, notation) or (unit and _is_part_of_unit(text, match.end(), unit, notation)):
+            unit = None
         found.append(_Candidate(sign * value, unit, match.start(), end))
     return found
 
@@ -248,7 +268,7 @@ def read_quantity(
         return _converted(found[0].value, 0.0, found[0].unit or next(iter(named), ""), notation)
     merged = _merge_ranges(text, found)
     told = [(c, width) for c, width in merged if c.unit]
-    bare = [(c, width) for c, width in merged if c.unit == ""]
+    bare = [(c, width) for c, width in merged if c.unit == "" and not notation.named]
     chosen = told or bare
     if not told and len(bare) > 1:
         chosen = [(c, w) for c, w in bare if _within(_converted(c.value, w, "", notation), notation)] or bare
@@ -372,6 +392,8 @@ def parse_numbers(
     values = blank_texts(values)
     if pd.api.types.is_bool_dtype(values):
         values = values.astype(float)
+    if notation.named:
+        values = values.astype("str")
     numeric = pd.api.types.is_numeric_dtype(values)
     codes, seen = pd.factorize(values)
     distinct = pd.Series(seen)
@@ -381,6 +403,7 @@ def parse_numbers(
         simple = distinct.str.fullmatch(
             r"[-+]?\d+(?:\.\d{1,2}|\.\d{4,})?" if notation.decimal != "," else r"[-+]?\d+"
         ).fillna(False)
+        simple &= not notation.named
         plain = pd.to_numeric(distinct.where(simple.astype(bool)), errors="coerce").astype(float)
     read = _convert_plain(plain, notation).to_numpy(copy=True)
     texts = distinct.to_numpy(object)
@@ -389,7 +412,7 @@ def parse_numbers(
         read[place] = np.nan if quantity is None else quantity.value
     read = read * factor if factor != 1 else read
     out = pd.Series(pd.Series(read).array.take(codes, allow_fill=True), values.index)
-    unread = out.isna() & values.notna()
+    unread = out.isna() & values.notna() & (not notation.named)
     return out if not unread.any() else out.astype(object).where(~unread, values.astype(object))
 
 
@@ -562,8 +585,9 @@ def parse_categories(
     known = spellings(field) | {fold(c): c for c in FIELDS[field].categories}
     seen: dict[str, str | None] = {}
     for text in values.dropna().unique():
-        if text.casefold() in own:
-            seen[text] = own[text.casefold()]
+        word = next((w for w in (text.casefold(), text.casefold().removesuffix(".0")) if w in own), None)
+        if word is not None:
+            seen[text] = own[word]
         else:
             seen[text] = _read_category(text, known, contains, field != "owner", slips) or text
     return values.map(seen).astype("str")

@@ -27,11 +27,18 @@ def fold(
     return " ".join(re.findall(r"[^\W_]+|[€£$¥₹₽₺₴₩₪₫₦฿+]", plain))
 
 
+def _part_at_capitals(text: str) -> str:
+    "A space before each capital of any alphabet that begins a word behind a small letter: `prodYear`, `ПробегКм`."
+    shape = "".join("a" if c.islower() else "A" if c.isupper() else "." for c in text)
+    starts = [m.start() for m in re.finditer(r"(?<=a)A(?=[aA])|(?<=aa)A", shape)]
+    return " ".join(text[start:end] for start, end in zip([0, *starts], [*starts, None], strict=True))
+
+
 def header_words(
     column: str,  # a column's name
 ) -> str:  # its words, folded
     "The words of a header, also where capitals or marks alone part them."
-    parted = re.sub(r"(?<=[a-zà-ÿа-я])(?=[A-ZÀ-ÞА-Я][^\W\d_])|(?<=[a-zà-ÿа-я]{2})(?=[A-ZÀ-ÞА-Я])", " ", str(column))
+    parted = _part_at_capitals(str(column))
     return fold(re.sub(r"(?<=[^\W\d_])(?=\d)", " ", parted) if re.search(r"[a-z]{3}\d", parted) else parted)
 
 # %% ../../nbs/data/01_vocabulary.ipynb #bc3fa6ab

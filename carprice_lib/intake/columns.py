@@ -135,7 +135,9 @@ def name_scores(
     without_unit = words[:-1] if words and normalize_token(words[-1]) == unit else bare
     phrase = _glued_phrase(column)
     glued = [phrase] if phrase else words
-    for said, score in ((words, 1.0), (bare, 0.95), (without_unit, 0.95), (glued, 0.95), (lean, 0.9)):
+    before = header_words(re.split(r"[(（\[,]", column)[0]).split()
+    ways = ((words, 1.0), (bare, 0.95), (without_unit, 0.95), (before, 0.95), (glued, 0.95), (lean, 0.9))
+    for said, score in ways:
         if said != words and set(said) <= _GENERIC:
             continue
         for meaning, spoken in header_phrases().get("".join(said), []):
@@ -143,6 +145,8 @@ def name_scores(
             scores[meaning] = max(scores.get(meaning, 0.0), score + bonus)
     for meaning, score in _contained(lean or bare, language).items():
         scores[meaning] = max(scores.get(meaning, 0.0), score)
+    if not scores and language in _COMPOUNDING:
+        scores = _compound(words[-1] if words else "", language)
     if unit:
         scores = {m: s * (0.3 if _contradicts(m, unit) else 1.0) for m, s in scores.items()}
         for f in ("engine_cc", "power_kw", "km_driven", "consumption_l_100km"):
@@ -153,6 +157,19 @@ def name_scores(
             ):
                 scores[f] = max(scores.get(f, 0.0), 0.6)
     return scores
+
+
+_COMPOUNDING = ("de", "nl", "sv", "da", "no", "fi", "hu")  # languages that write compounds as one word
+
+
+def _compound(word: str, language: str) -> dict[str, float]:
+    "What the end of a compound says, which names the thing: a `Wunschpreis` is a price."
+    for start in range(2, len(word) - 3):
+        known = header_phrases().get(word[start:], [])
+        said = {meaning: 0.5 for meaning, spoken in known if spoken == language}
+        if said:
+            return said
+    return {}
 
 
 def _contained(words: list[str], language: str) -> dict[str, float]:

@@ -16,8 +16,8 @@ import pandas as pd
 from anyascii import anyascii
 
 from ..data.entry import INDIRECT, RESERVED
-from ..data.names import is_make
-from ..data.parsing import INVERSE_UNITS, Notation, any_unit, parse_flags, parse_numbers
+from ..data.names import is_make, split_name
+from ..data.parsing import INVERSE_UNITS, Notation, any_unit, parse_flags, parse_numbers, parse_years
 from ..data.schema import FIELDS
 from ..data.vocabulary import fold, header_words
 from carprice_lib.intake.columns import (
@@ -91,6 +91,8 @@ def _score(p: ColumnProfile, name: str) -> float:
         return 0.0
     if name in _BY_UNITS and not said:
         named = named_share(p, name)
+        if value_fit(p, "name") > 0.5 or (name == "km_driven" and named_share(p, "consumption_l_100km") > 0.5):
+            return 0.0
         return 0.45 * named if named > 0.7 else 0.0
     fit = value_fit(p, name)
     if not said:
@@ -114,7 +116,7 @@ def match_fields(
             placed[name] = Match(p.column, min(score, 1.0), samples=p.samples())
             taken.add(p.column)
     known = {p.column: p for p in profiles}
-    _settle_age(placed)
+    _settle_dates(placed, known)
     _settle_names(placed, known)
     return placed
 
@@ -136,14 +138,26 @@ def _settle_mileage(pairs: list[tuple]) -> list[tuple]:
     return out
 
 
-def _settle_age(placed: dict[str, Match]) -> None:
-    "A year is better than an age."
+def _settle_dates(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
+    "A year is better than an age, unless it is the day of the listing; and no car is listed before it is registered."
+    dated = [f for f in ("year", "listed_on") if f in placed and date_fit(known[placed[f].column].texts)[1] > 0.8]
+    if dated == ["year", "listed_on"]:
+        registered, listed = (
+            pd.to_numeric(parse_years(known[placed[f].column].values), errors="coerce") for f in dated
+        )
+        if (registered > listed).mean() > 0.5:
+            placed["year"], placed["listed_on"] = placed["listed_on"], placed["year"]
+    if "age" in placed and dated == ["year"] and not known[placed["year"].column].scores.get("year"):
+        day = placed.pop("year")
+        placed.setdefault("listed_on", day)
     if "year" in placed:
         placed.pop("age", None)
 
 
 def _settle_names(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
     "Make, model and trim: from columns of their own, from one name, or from a link."
+    if "name" in placed and "brand" in placed and "model" not in placed:
+        _model_within_name(placed, known)
     if "name" in placed and "brand" in placed and "model" in placed:
         if _repeats(known[placed["model"].column], known[placed["name"].column]):
             title = placed.pop("name")
@@ -165,6 +179,22 @@ def _settle_names(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> 
         _from_link(placed, known)
     if "brand" in placed and "model" not in placed:
         _dependent_model(placed, known)
+
+
+def _model_within_name(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
+    "The column that says again what stands behind the make in the name is the model."
+    names = known[placed["name"].column].values.astype("str")
+    models = names.map({n: fold(split_name(n)[1]) for n in names.dropna().unique()})
+    taken = {m.column for f, m in placed.items() if f != "variant"}
+    for p in known.values():
+        own = p.values.astype("str")
+        said = own.map({t: fold(t) for t in own.dropna().unique()})
+        both = said.notna() & models.notna() & (said != "")
+        if p.column not in taken and both.sum() >= 5 and (said == models)[both].mean() > 0.6:
+            if placed.get("variant", Match("", 0)).column == p.column:
+                placed.pop("variant")
+            placed["model"] = Match(p.column, 0.8, samples=p.samples())
+            return
 
 
 def _repeats(part: ColumnProfile, whole: ColumnProfile) -> bool:
@@ -255,10 +285,10 @@ def match_facts(
     for name in ("fuel", "transmission"):
         if name not in placed:
             _place_fact(placed, name, [(value_fit(p, name), p) for p in worded], MIN_FACT_SHARE, weight=0.7)
-    priced = placed["price"].column if "price" in placed else ""
+    elsewhere = {placed[f].column for f in ("price", "km_driven", "consumption_l_100km") if f in placed}
     for name in ("power_kw", "engine_cc", "consumption_l_100km"):
         if name not in placed:
-            shares = [(named_share(p, name), p) for p in texts if p.column != priced]
+            shares = [(named_share(p, name), p) for p in texts if p.column not in elsewhere]
             _place_fact(placed, name, shares, MIN_NAMED_SHARE, most=0.8)
 
 
@@ -273,7 +303,8 @@ def _place_fact(
     "Take a field from the texts of the column that tells it most often, if often enough."
     share, p = max(shares, key=lambda pair: pair[0], default=(0.0, None))
     if p is not None and share >= least:
-        placed[name] = Match(p.column, min(weight * share, most), samples=p.samples(), guess=WITHIN_OTHER)
+        settings: dict[str, Any] = {} if FIELDS[name].categories else dict(named=True)
+        placed[name] = Match(p.column, min(weight * share, most), settings, p.samples(), WITHIN_OTHER)
 
 
 def _is_link(p: ColumnProfile) -> bool:

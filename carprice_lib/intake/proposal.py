@@ -36,7 +36,7 @@ from carprice_lib.data.parsing import (
     read_quantity,
     units_of,
 )
-from ..data.schema import FIELDS
+from ..data.schema import FIELDS, OWNERS
 from ..data.vocabulary import fold, header_words, languages, meanings_of, spellings
 from ..errors import DatasetError
 from carprice_lib.intake.columns import (
@@ -330,6 +330,8 @@ def _line(name: str, m: Match) -> str:
 
 def _number_settings(name: str, p: ColumnProfile, m: Match, currency: str, gallons: bool) -> None:
     "Unit and marks of a number column."
+    if m.settings.get("named"):
+        return
     unit, guess = unit_of(p, name, currency, gallons)
     if unit:
         m.settings["unit"] = unit
@@ -348,15 +350,27 @@ def _own_words(name: str, p: ColumnProfile, language: str) -> dict[str, str]:
     return {w: own[f] for w, f in shared.items() if f in own and own[f] != spellings(name)[f]}
 
 
+def _language(profiles: dict[str, ColumnProfile]) -> str:
+    "The language of a file: of its headers, where these are English of its words."
+    language = main_language(list(profiles))
+    return language if language != "en" else value_language(list(profiles.values()))
+
+
 def _counts_mil(p: ColumnProfile) -> bool:
     "Does a Swedish or Norwegian column count in tens of kilometres?"
     in_header = "mil" in re.sub("tal$", "", header_words(p.column)).split()
     return in_header or p.share_of(re.compile(r".*\d\s*mil\b", re.I)) > 0.3
 
 
+_FORMER_OWNERS = re.compile(
+    r"prev|former|vorbesitzer|vorhalter|anterior|anterieur|precedent|tidigare|tidligere|vorige|poprzedn|predchozi|предыдущ"
+    "|edelli|onceki|elozo|过户|過戶|변경"
+)  # headers of counts of them, folded
+
+
 def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], currency: str) -> None:
     "How each field's column is written."
-    language = main_language(list(profiles))
+    language = _language(profiles)
     gallons = any(header_unit(c) in ("mpg", "mpg_us") for c in profiles)
     for name, m in placed.items():
         if not m.column:
@@ -368,12 +382,12 @@ def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], curr
             m.settings["unit"] = f"{multiple} {m.settings.get('unit', '')}".strip()
         if name == "km_driven" and language in ("sv", "no") and _counts_mil(p):
             m.settings |= dict(unit="mil", units=dict(mil=10))
-            m.guess = "a Scandinavian mil is ten kilometres"
+            m.guess = ""
         if name in ("fuel", "transmission") and (own := _own_words(name, p, language)):
             m.settings["words"] = own
-        if name == "owner" and re.search("prev|vorbesitzer|antérieur|过户|過戶|변경", p.column.casefold()):
-            words = ("First Owner", "Second Owner", "Third Owner", "Fourth & Above Owner")
-            m.settings["words"] = {str(i): word for i, word in enumerate(words)}
+        if name == "owner" and _FORMER_OWNERS.search(fold(header_words(p.column))):
+            m.settings["words"] = {str(i): word for i, word in enumerate(OWNERS[:4])}
+            m.guess = "a car without a former owner is its first one's"
         if name == "listed_on" and (form := date_fit(p.texts)[0]) not in ("", "ISO8601"):
             m.settings["format"] = form
 
@@ -408,7 +422,27 @@ def _draft(raw: pd.DataFrame) -> _Draft:
     _settle_money(draft)
     _settings(placed, draft.profiles, draft.currency)
     _settle_factors(draft)
+    _settle_owners(draft)
     return draft
+
+
+def _ask_units(draft: _Draft) -> None:
+    "A question for each unit that nothing in the file says."
+    known = ("km", "miles", "l", "cc", "kW", "PS", "hp", "l/100km", "kmpl", "mpg")
+    for name in ("km_driven", "engine_cc", "power_kw", "consumption_l_100km"):
+        m = draft.placed.get(name)
+        if m and m.guess and m.settings.get("unit"):
+            text = f"Nothing says the unit of {m.column!r}, which is taken for {name}: which one is it?"
+            choices = [u for u in known if normalize_token(u) in units_of(name) and (u != "km" or name == "km_driven")]
+            draft.questions.append(Question(f"{name}.unit", text, m.settings["unit"], choices))
+
+
+def _settle_owners(draft: _Draft) -> None:
+    "Whether a number counts former owners, by its header, is asked."
+    m = draft.placed.get("owner")
+    if m and m.settings.get("words"):
+        text = f"By its name {m.column!r} counts former owners or transfers, so that 0 is a first owner: does it, or all owners?"
+        draft.questions.append(Question("owner.words", text, "former", ["all"]))
 
 
 def _distance_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) -> None:
@@ -431,12 +465,38 @@ def _distance_by_values(profiles: list[ColumnProfile], placed: dict[str, Match])
         newer_less = max(left, key=lambda p: p.middle)
     placed["km_driven"] = Match(newer_less.column, 0.4, samples=newer_less.samples(), guess="no header says so")
 
+# %% ../../nbs/intake/02_proposal.ipynb #f454e288
+def _price_by_currency(profiles: list[ColumnProfile], placed: dict[str, Match]) -> None:
+    "A price whose header is not understood: the only such column of which most values name a currency."
+    taken = {m.column for m in placed.values()}
+    left = [p for p in profiles if p.column not in taken and not p.scores and p.numeric > 0.6 and p.middle > 100]
+    marked = [p for p in left if p.share(pd.Series([bool(currencies_in(t)) for t in p.common.index])) > 0.5]
+    if len(marked) == 1:
+        column = marked[0]
+        placed["price"] = Match(column.column, 0.5, samples=column.samples(), guess="the only column in a currency")
+
+
+def _engine_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) -> None:
+    "Litres of displacement that no header names: numbers with one decimal, most of them between one and two and a half."
+    if "engine_cc" in placed:
+        return
+    taken = {m.column for m in placed.values()}
+    for p in profiles:
+        litres = p.share_of(re.compile(r"[0-8][.,]\d$"))
+        if p.column not in taken and litres > 0.9 and 0.9 <= p.middle <= 2.5:
+            placed["engine_cc"] = Match(p.column, 0.4, samples=p.samples(), guess="no header says so")
+            return
+
 # %% ../../nbs/intake/02_proposal.ipynb #c02af90e
 def _price_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) -> None:
-    "A price that no header names: the only column of large numbers that is left, of two the lower one."
-    if "price" in placed or not all(p.column.startswith("column_") for p in profiles):
+    "A price that no header names: the only column in a currency; where columns have no names, of large numbers, of two the lower one."
+    if "price" in placed:
+        return
+    if not all(p.column.startswith("column_") for p in profiles):
+        _price_by_currency(profiles, placed)
         return
     _distance_by_values(profiles, placed)
+    _engine_by_values(profiles, placed)
     taken = {m.column for m in placed.values()}
     left = [
         p for p in profiles if p.column not in taken and p.numeric > 0.6 and len(p.counts) > min(10, 0.3 * len(p.texts))
@@ -456,10 +516,7 @@ def _price_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) ->
 def _settle_money(draft: _Draft) -> None:
     "Currency and day, with questions where they are guesses."
     draft.as_of, draft.as_of_from = guess_day(draft.raw, draft.placed)
-    language = main_language(list(draft.profiles))
-    if language == "en":
-        language = value_language(list(draft.profiles.values()))
-    draft.currency, guess = guess_currency(draft.raw, draft.placed, language)
+    draft.currency, guess = guess_currency(draft.raw, draft.placed, _language(draft.profiles))
     if draft.currency == "XXX":
         draft.questions.append(
             Question("currency", "Nothing says in which currency the prices are: which one (ISO code)?", "XXX")
@@ -506,17 +563,7 @@ def _settle_factors(draft: _Draft) -> None:
         km.settings["factor"] = 1e3
         text = "The median car drove less than 500 a year: are distances in thousands?"
         draft.questions.append(Question("km_driven.factor", text, "1000", ["1"]))
-    for name in ("km_driven", "power_kw", "consumption_l_100km"):
-        m = draft.placed.get(name)
-        if m and m.guess and m.settings.get("unit") and m.column:
-            text = f"Nothing says the unit of {m.column!r}, which is taken for {name}: which one is it?"
-            choices = [
-                u
-                for u in ("km", "miles", "kW", "PS", "hp", "l/100km", "kmpl", "mpg")
-                if normalize_token(u) in units_of(name)
-                and (u != "km" or name == "km_driven")  # KM is Polish horsepower
-            ]
-            draft.questions.append(Question(f"{name}.unit", text, m.settings["unit"], choices))
+    _ask_units(draft)
 
 # %% ../../nbs/intake/02_proposal.ipynb #34708ceb
 def _entry(name: str, file: str, draft: _Draft, form: FileFormat) -> str:
@@ -819,7 +866,10 @@ def answer(
     for about, said in answers.items():
         if said == proposed.get(about):
             continue
-        if about == "currency":
+        if about == "owner.words":
+            before = re.search(r"(?m)^    owner: .*?(, words: \{[^}]*\})", text)
+            said = ""
+        elif about == "currency":
             before = re.search(r"(?m)^  currency: (\w+.*)$", text)
         elif about == "model":
             before = re.search(r"(?m)^    model: (.*)$", text)
