@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['app', 'datasets_app', 'ATTRIBUTE_HELP', 'MADE', 'STREAM', 'SOME_ROWS_FAILED', 'stage_command', 'repair_lock_command',
            'export_stage_code_command', 'results_command', 'results_table', 'main', 'datasets_list', 'datasets_use',
-           'datasets_check', 'with_listing', 'read_options', 'spare', 'predict_command', 'answer_table',
-           'explain_command', 'serve_command', 'space_command', 'rollback_command', 'window_of', 'monitor_command',
-           'spare_pages', 'retrain_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
+           'datasets_fetch', 'datasets_check', 'with_listing', 'read_options', 'spare', 'predict_command',
+           'answer_table', 'explain_command', 'serve_command', 'space_command', 'rollback_command', 'window_of',
+           'monitor_command', 'spare_pages', 'retrain_command', 'simulate_command', 'check_monotonicity_command',
+           'benchmark_command']
 
 # %% ../nbs/04_cli.ipynb #a0a65aeb
 import difflib
@@ -146,9 +147,26 @@ def datasets_use(name: Annotated[str, typer.Argument(help="An entry of data/cata
     print(f"dataset: {name}")
 
 
+@datasets_app.command("fetch")
+def datasets_fetch(name: Annotated[str, typer.Argument(help="An entry of data/catalogue.yaml")]) -> None:
+    "Get the files of a source; ask its database anew, where it has one."
+    from carprice_lib.data.catalog import ask_database, fetch, load_source, project_root
+
+    root = project_root()
+    for file in [ask_database(name, root)] if load_source(name, root).sql else fetch(name, root):
+        print(os.path.relpath(file, root))
+
+
 @datasets_app.command("check")
 def datasets_check(
-    file: Annotated[Path | None, typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more")] = None,
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A file of listings (CSV, Excel, JSON, Parquet and more), a folder or a pattern of like files, "
+            "or a database's address, as in sqlite:///cars.db or '${LISTINGS_URL}'"
+        ),
+    ] = "",
+    query: Annotated[str, typer.Option(help="What a database is asked: SELECT ...")] = "",
     add: Annotated[str, typer.Option(help="Add the entry to the catalogue under this name")] = "",
     entry: Annotated[str, typer.Option(help="Try this entry of the catalogue on its files instead")] = "",
     report: Annotated[
@@ -159,6 +177,7 @@ def datasets_check(
     "Read a file of any market, propose its entry in the catalogue, and ask what it cannot tell."
     from carprice_lib.data.catalog import project_root
     from carprice_lib.intake.proposal import add_entry, answer, examine_file, try_entry
+    from carprice_lib.reading.reader import is_address
 
     if bool(file) == bool(entry):
         raise CliError("Give either a file, or --entry with a name of the catalogue.")
@@ -170,9 +189,8 @@ def datasets_check(
         if report:
             _write_report(report, trial)
         return
-    assert file is not None
     here = Path.cwd() if not add else project_root()
-    seen = examine_file(file, add or "mine", here)
+    seen = examine_file(file, add or "mine", here, query)
     found = seen.proposal
     print(found)
     if report:
@@ -180,24 +198,26 @@ def datasets_check(
     if add:
         asked = sys.stdin.isatty() and not yes
         answers = {q.about: typer.prompt(q.text, default=q.proposal) for q in found.questions if asked}
+        kept = None if is_address(file) else file
         print(
-            f"Added {add_entry(answer(found, answers), file, here)!r} to data/catalogue.yaml: make repro DATASET={add}"
+            f"Added {add_entry(answer(found, answers), kept, here)!r} to data/catalogue.yaml: make repro DATASET={add}"
         )
 
 
-def _check_report(report: Path, file: Path | None) -> None:
+def _check_report(report: Path, file: str) -> None:
     "Refuse, before a long file is read, a place where the page cannot go."
     from carprice_lib.apps.explorer import check_report_path
+    from carprice_lib.reading.reader import is_address
 
-    check_report_path(report, *([file] if file else []))
+    check_report_path(report, *([Path(file)] if file and not is_address(file) else []))
     spare(report, option="--report")
 
 
-def _write_report(report: Path, seen: Any, file: Path | None = None) -> None:
+def _write_report(report: Path, seen: Any, file: str = "") -> None:
     "Write the page about a file that was examined, or about an entry that was tried."
     from carprice_lib.apps.explorer import entry_report, file_report
 
-    page = entry_report(seen) if file is None else file_report(seen, file)
+    page = file_report(seen, file) if file else entry_report(seen)
     page.save(report)
     print(f"The page is {report}")
 
@@ -535,14 +555,16 @@ def _round(config: MonitorConfig, window: dict[str, Any], out: Path, report: boo
 @app.command("retrain")
 def retrain_command(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Files of new listings: CSV, Excel, JSON, Parquet and more")
+        list[str] | None,
+        typer.Argument(help="Files of new listings (CSV, Excel, JSON, Parquet and more), or a database's address"),
     ] = None,
+    query: Annotated[str, typer.Option(help="What the database is asked: SELECT ...")] = "",
 ) -> None:
     "Train on new listings and on the sales of the prediction log; the gate decides, a running service follows."
     from carprice_lib.orchestration.retraining import retrain
 
     dataset = load_params(Path.cwd()).dataset
-    came = retrain([f.resolve() for f in files or []], dataset, Path.cwd())
+    came = retrain(files or [], dataset, Path.cwd(), query)
     print(f"{dataset}: version {came.version} is {'' if came.promoted else 'still '}champion. {came.reason}")
 
 # %% ../nbs/04_cli.ipynb #69a330c2

@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['UNREADABLE', 'project_root', 'load_catalog', 'load_source', 'write_whole', 'use_dataset', 'read_table', 'data_mirror',
-           'fetch', 'ask_database', 'read_source']
+           'fetch', 'address_from', 'ask_database', 'read_source']
 
 # %% ../../nbs/data/06_catalog.ipynb #353ecb7b
+import glob
 import json
 import os
 import re
@@ -155,7 +156,7 @@ def _find(name: str, source: Source, file: SourceFile, root: Path) -> Path:
     if isinstance(mirror, Path):
         places += [mirror / source.folder / file.name, mirror / file.name]
     for place in places:
-        if not place.exists():
+        if not place.exists() and not glob.glob(str(place)):
             continue
         if file.sha256 and place.is_file() and (found := pooch.file_hash(str(place))) != file.sha256:
             raise DatasetError(
@@ -236,6 +237,14 @@ def _kept_rows(name: str, sql: SqlQuery, root: Path) -> Path:
     return place
 
 # %% ../../nbs/data/06_catalog.ipynb #de2b1078
+def address_from(
+    address: str,  # of a database
+    folder: Path,  # that a SQLite file is named from
+) -> str:
+    "An address that does not depend on where we stand."
+    return re.sub(r"^sqlite:///(?![/:]|file:)", f"sqlite:///{folder.resolve().as_posix()}/", address)
+
+
 def ask_database(
     name: str,  # data set's name, of an entry with a query
     root: str | Path | None = None,  # the project's root
@@ -248,7 +257,7 @@ def ask_database(
     place = root / f"data/raw/{name}.parquet"
     if place.exists() and _answers(place, sql) is None:
         raise DatasetError(f"data/raw/{place.name} lies there already, and is no answer of a database; rename it.")
-    address = re.sub(r"^sqlite:///(?![/:]|file:)", f"sqlite:///{root.as_posix()}/", sql.url)
+    address = address_from(sql.url, root)
     print(f"Asking {shown_address(address)}")
     rows = read_file(address, dict(kind="sql", query=sql.query)).rows
     table = pa.Table.from_pandas(rows, preserve_index=False)

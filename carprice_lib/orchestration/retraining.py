@@ -29,6 +29,8 @@ from ..data.prepare import canonical, load_increments
 from ..data.schema import FIELDS, REASONS, row_reasons
 from ..errors import RetrainError
 from . import tracking as track
+from ..reading.reader import is_address, shown_address
+from ..reading.sniffing import FileFormat
 from ..serving.prediction_log import PredictionLog, log_url, read_ground_truth
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #281a34b6
@@ -115,14 +117,17 @@ def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: 
 
 
 def ingest_file(
-    path: str | Path,  # any file of listings
+    path: str | Path,  # any file of listings, or a database's address
     name: str,  # data set's name
     root: str | Path,  # the project's root
+    query: str = "",  # to the database
 ) -> IngestedBatch:
-    "Listings of a file; raises `DatasetError` and `RetrainError`."
-    raw = read_table(path)
+    "Listings of a file or a database; raises `DatasetError` and `RetrainError`."
+    asked = isinstance(path, str) and is_address(path)
+    raw = read_table(path, FileFormat(kind="sql", query=query) if asked else None)
+    what = shown_address(str(path)) if asked else Path(path).name
     source = load_source(name, root)
-    return _taken(Path(path).name, raw, _entry_for(raw, name, source, Path(path).name), source)
+    return _taken(what, raw, _entry_for(raw, name, source, what), source)
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #e773aeff
 def _sold_on(sale: Any, given: dict[str, Any]) -> str:
@@ -254,15 +259,16 @@ def outcome(
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #c452014b
 def retrain(
-    files: Sequence[str | Path],  # new listings, in any kind of file
+    files: Sequence[str | Path],  # new listings, in any kind of file, or a database's address
     name: str,  # data set's name
     root: str | Path,  # the project's root
+    query: str = "",  # to the databases among the files
 ) -> Outcome:
     "New listings and sales in, `dvc repro`, gate, registry; raises `RetrainError`, `DatasetError` and `LogError`."
     from dvc.cli import main as dvc
 
     with retrain_lock(root):
-        came = [*(ingest_file(f, name, root) for f in files), ingest_sales(name, root)]
+        came = [*(ingest_file(f, name, root, query) for f in files), ingest_sales(name, root)]
         for taken in filter(None, came):
             print(
                 f"{taken}{'' if persist(taken, name, root) else ' (kept already)' if len(taken.rows) else ''}",

@@ -50,6 +50,8 @@ class Table:
     format: FileFormat  # how it was read
     ragged: list[Ragged] = field(default_factory=list)  # lines that are no rows
     notes: list[str] = field(default_factory=list)  # one sentence each
+    whole: bool = True  # is it all that the file holds, and no sample?
+    alike: bool = True  # of several files: are all written as `format` says?
 
 # %% ../../nbs/reading/03_delimited.ipynb #a1fb688a
 class _Lines:
@@ -285,6 +287,7 @@ def _read_csv(source: PackedFile, form: FileFormat, sure: bool, limit: int = 0) 
     tables = []
     ragged: list[Ragged] = []
     rows = 0
+    whole = True
     with open_text(source, form) as text:
         table = DelimitedTable(text, form, source.name)
         if sure:
@@ -295,10 +298,11 @@ def _read_csv(source: PackedFile, form: FileFormat, sure: bool, limit: int = 0) 
             ragged += [misfit.ragged for misfit in piece.bad]
             check_ragged(source.name, form, rows, ragged, False)
             if limit and rows >= limit:
+                whole = table.records.record() is None
                 break
     check_ragged(source.name, form, rows, ragged, True)
     frame = pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=table.names, dtype="str")
-    return Table(frame, form, ragged, table.notes)
+    return Table(frame, form, ragged, table.notes, whole)
 
 
 def _told_again(source: PackedFile, form: FileFormat) -> str:
@@ -338,9 +342,11 @@ def _read_places(source: PackedFile, form: FileFormat, sure: bool, limit: int) -
     table = _read_csv(source, form, sure, max(limit // 2, 1))
     seen = len(table.rows)
     size = source.size()
+    if table.whole:
+        return table
     if source.path is None or source.packing or form.encoding.startswith("utf-16") or size < PLACES * _PLACE_BYTES:
         table = _read_csv(source, form, sure, limit)
-        table.notes.append(f"Read were the first {len(table.rows):,} rows.")
+        table.notes += [] if table.whole else [f"Read were the first {len(table.rows):,} rows."]
         return table
     frames = [table.rows]
     with source.raw() as stream:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_ITEM_CHARS', 'GrowingColumns', 'value_text', 'typed_column', 'flatten', 'JsonFault', 'is_address', 'is_query',
-           'shown_address', 'holds_password', 'read_file', 'read_pieces']
+           'shown_address', 'holds_password', 'read_file', 'several_files', 'read_pieces']
 
 # %% ../../nbs/reading/04_reader.ipynb #b26ccf69
 import glob
@@ -36,7 +36,6 @@ from .confined import read_sheet, unpack_arrow
 from carprice_lib.reading.delimited import (
     MAX_COLUMNS,
     MAX_FIELD_CHARS,
-    PIECE_ROWS,
     DelimitedTable,
     Piece,
     Ragged,
@@ -51,6 +50,7 @@ from carprice_lib.reading.unpacking import (
     FREE_BYTES,
     LONE_SURROGATE,
     MAX_RATIO,
+    PLACES,
     SYSTEM_FILES,
     UNPACKING_ERRORS,
     PackedFile,
@@ -346,15 +346,24 @@ def _line_items(text: IO[str]) -> Iterator[tuple[int, Any]]:
         yield number, value
 
 
+def _some_items(source: PackedFile, form: FileFormat, items: Iterator[tuple[int, Any]], limit: int) -> Table:
+    "Rows from so many items of JSON, or from all."
+    table = _json_table(source, form, islice(items, limit or None))
+    if limit and next(items, None) is not None:
+        table.whole = False
+        table.notes.append(f"Read were the first {len(table.rows):,} rows.")
+    return table
+
+
 def _read_json(source: PackedFile, form: FileFormat, limit: int = 0) -> Table:
     "Objects, one a line or in an array, or so many of them."
     if form.kind == "jsonl":
         with open_text(source, form) as text:
-            return _json_table(source, form, islice(_line_items(text), limit or None))
+            return _some_items(source, form, _line_items(text), limit)
     found: list[str] = []
     with open_text(source, form) as text:
         items = _array_rows(_JsonText(text, source.name), form.path, found)
-        table = _json_table(source, form, islice(items, limit or None))
+        table = _some_items(source, form, items, limit)
     if form.path and not found:
         raise DatasetError(f"{source.name!r} has no array {form.path!r}.")
     if not found:
@@ -436,7 +445,7 @@ def _read_parquet(source: PackedFile, form: FileFormat, limit: int = 0) -> Table
             _check_dictionaries(table, source.name)
             table.validate(full=True)  # broken UTF-8 would end in an error far from here
             frame = table.cast(schema).to_pandas().reset_index(drop=True)
-            return Table(_texts(frame), form)
+            return _sampled(Table(_texts(frame), form), file.metadata.num_rows)
         except DatasetError:
             raise
         except Exception as e:
@@ -454,15 +463,22 @@ def _check_footer(about: pq.FileMetaData, size: int, name: str) -> None:
 
 
 def _parquet_rows(file: pq.ParquetFile, limit: int) -> pa.Table:
-    "All rows of a Parquet file, or so many."
-    if not limit:
+    "All rows of a Parquet file, or so many: as many from each of its groups, as far as it has some."
+    groups = file.num_row_groups
+    if not limit or file.metadata.num_rows <= limit:
         return file.read()
-    batches = []
-    for batch in file.iter_batches(min(limit, PIECE_ROWS)):
-        batches.append(batch)
-        if sum(b.num_rows for b in batches) >= limit:
-            break
-    return pa.Table.from_batches(batches, file.schema_arrow if not batches else None).slice(0, limit)
+    chosen = sorted({groups * i // PLACES for i in range(PLACES)})
+    size = -(-limit // len(chosen))
+    batches = [b for group in chosen for b in islice(file.iter_batches(size, row_groups=[group]), 1)]
+    return pa.Table.from_batches(batches).slice(0, limit)
+
+
+def _sampled(table: Table, rows: int) -> Table:
+    "A table that says how many of its file's rows it holds."
+    if len(table.rows) < rows:
+        table.whole = False
+        table.notes.append(f"Of {rows:,} rows a sample of {len(table.rows):,} was read.")
+    return table
 
 # %% ../../nbs/reading/04_reader.ipynb #b75fa846
 def _check_dictionaries(table: pa.Table, name: str) -> None:
@@ -481,7 +497,7 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
     "A table with everything but numbers and dates as text; texts that are kept as bytes are decoded."
     for c in frame:
         kind = frame[c].dtype
-        if kind == object:
+        if pd.api.types.is_object_dtype(kind):
             frame[c] = [value_text(v) if isinstance(v, bytes) else v for v in frame[c]]
         if pd.api.types.is_bool_dtype(kind) or not (
             pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_datetime64_any_dtype(kind)
@@ -490,8 +506,8 @@ def _texts(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _read_arrow(source: PackedFile, form: FileFormat) -> Table:
-    "An Arrow file or stream, as Parquet."
+def _read_arrow(source: PackedFile, form: FileFormat, limit: int = 0) -> Table:
+    "An Arrow file or stream, as Parquet, or so many of its rows."
     with source.on_disk() as path, tempfile.TemporaryDirectory(prefix="carprice-") as folder:
         copy = Path(folder) / "checked"
         unpack_arrow(path, source.name, copy)
@@ -500,10 +516,10 @@ def _read_arrow(source: PackedFile, form: FileFormat) -> Table:
         if table.num_columns > MAX_COLUMNS:
             raise DatasetError(f"{source.name!r} has {table.num_columns:,} columns; at most {MAX_COLUMNS:,} are read.")
         try:
-            frame = table.to_pandas(ignore_metadata=True)
+            frame = table.slice(0, limit or None).to_pandas(ignore_metadata=True)
         except Exception as e:
             raise DatasetError(f"{source.name!r} cannot be read as Arrow: {DAMAGED}.") from e
-        return Table(_texts(frame), form)
+        return _sampled(Table(_texts(frame), form), table.num_rows)
 
 # %% ../../nbs/reading/04_reader.ipynb #b5ad9783
 _SQLITE_STEPS = 5_000_000  # of SQLite's machine, that any file may take
@@ -612,7 +628,9 @@ def holds_password(
 ) -> bool:
     "Does a password stand in it, for all to read?"
     secret = re.search(r"://[^/@]*:([^@]+)@|[?&](?:password|passwd|pwd)=([^&]*)", address)
-    return bool(secret) and not re.fullmatch(r"\$\{\w+\}", secret[1] or secret[2] or "")
+    if not secret:
+        return False
+    return not re.fullmatch(r"\$\{\w+\}", secret[1] or secret[2] or "")
 
 # %% ../../nbs/reading/04_reader.ipynb #8e290ebb
 def _read_sql(address: str, form: FileFormat) -> Table:
@@ -657,8 +675,9 @@ def read_file(
     if isinstance(source, str) and is_address(source):
         settings = (given or FileFormat(kind="sql")).model_copy(update=dict(kind="sql"))
         return _with_rows(_read_sql(source, settings), "The query")
-    if isinstance(source, (str, Path)) and (files := _several(Path(source))) is not None:
-        return _joined([(f.name, partial(read_file, f, form, sample=sample)) for f in files])
+    if isinstance(source, (str, Path)) and (files := several_files(source)) is not None:
+        share = -(-sample // len(files))
+        return _joined([(f.name, partial(read_file, f, form, sample=share)) for f in files])
     box = _opened(source, name, given)
     if box.packing == "zip" and not (given and given.member) and len(members := box.members()) > 1:
         return _joined([(m, partial(_of_member, source, m, given, box.name, sample)) for m in members])
@@ -685,8 +704,11 @@ def _of_member(source: Any, member: str, given: FileFormat | None, name: str, sa
     return _read(box, form.model_copy(update=dict(member="")), given is not None, sample)
 
 
-def _several(path: Path) -> list[Path] | None:
-    "The files of a folder or a pattern; None where the path is a file's."
+def several_files(
+    path: str | Path,  # a file, a folder, or a pattern such as `data/raw/*.csv`
+) -> list[Path] | None:  # None where it is one file
+    "The files of a folder or a pattern; raises `DatasetError` where there is none."
+    path = Path(path)
     if path.is_dir():
         files = sorted(
             f for f in path.iterdir() if f.is_file() and not SYSTEM_FILES.search(f.name) and f.suffix != ".dvc"
@@ -704,7 +726,10 @@ def _joined(files: list[tuple[str, Callable[[], Table]]]) -> Table:
     "Tables of several files, one below the other."
     tables = [(name, read()) for name, read in files]
     first_name, first = tables[0]
-    notes = [note for _, table in tables for note in table.notes]
+    notes = [
+        f"{len(tables)} files are read as one: {', '.join(name for name, _ in tables[:10])}{' …' if tables[10:] else ''}."
+    ]
+    notes += [note for _, table in tables for note in table.notes]
     for name, table in tables[1:]:
         if strange := [c for c in table.rows if c not in first.rows]:
             notes.append(f"{name!r} has the column {strange[0]!r}, which {first_name!r} has not.")
@@ -712,9 +737,11 @@ def _joined(files: list[tuple[str, Callable[[], Table]]]) -> Table:
             notes.append(f"{name!r} has no column {lacking[0]!r}, which {first_name!r} has.")
     frames = [table.rows for _, table in tables]
     ragged = [lost for _, table in tables for lost in table.ragged]
-    if any(str(table.format) != str(first.format) for _, table in tables):
+    alike = all(table.format == first.format for _, table in tables)
+    whole = all(table.whole for _, table in tables)
+    if not alike:
         notes.append("The files are written in different ways; each is read as it is.")
-    return Table(pd.concat(frames, ignore_index=True), first.format, ragged, list(dict.fromkeys(notes)))
+    return Table(pd.concat(frames, ignore_index=True), first.format, ragged, list(dict.fromkeys(notes)), whole, alike)
 
 # %% ../../nbs/reading/04_reader.ipynb #8ade63a4
 def _read(box: PackedFile, form: FileFormat, sure: bool, sample: int = 0) -> Table:
@@ -725,7 +752,7 @@ def _read(box: PackedFile, form: FileFormat, sure: bool, sample: int = 0) -> Tab
         "jsonl": lambda: _read_json(box, form, sample),
         "excel": lambda: _read_excel(box, form, sure),
         "parquet": lambda: _read_parquet(box, form, sample),
-        "arrow": lambda: _read_arrow(box, form),
+        "arrow": lambda: _read_arrow(box, form, sample),
         "sqlite": lambda: _read_sqlite(box, form),
     }
     if form.kind not in readers:
