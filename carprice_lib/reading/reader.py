@@ -628,7 +628,7 @@ def holds_password(
 ) -> bool:
     "Does a password stand in it, for all to read?"
     secret = re.search(r"://[^/@]*:([^@]+)@|[?&](?:password|passwd|pwd)=([^&]*)", address)
-    return bool(secret) and not re.fullmatch(r"\$\{\w+\}", secret[1] or secret[2] or "")
+    return secret is not None and not re.fullmatch(r"\$\{\w+\}", secret[1] or secret[2])
 
 # %% ../../nbs/reading/04_reader.ipynb #8e290ebb
 def _read_sql(address: str, form: FileFormat) -> Table:
