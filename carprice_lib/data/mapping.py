@@ -166,9 +166,8 @@ def _trim(df: pd.DataFrame) -> pd.Series:
     "Trims without the make, model and year that a title repeats (n,)."
     keys = df[["brand", "model", "variant"]].astype("str").assign(year=pd.to_numeric(df["year"], errors="coerce"))
     distinct = keys.drop_duplicates().dropna(subset=["brand", "model", "variant"])
-    trims = [
-        variant_name(b, m, v, None if np.isnan(y) else y) or None for b, m, v, y in distinct.itertuples(index=False)
-    ]
+    cells = [distinct[column].to_numpy(object) for column in keys]
+    trims = [variant_name(b, m, v, None if np.isnan(y) else y) or None for b, m, v, y in zip(*cells)]
     return keys.merge(distinct.assign(trim=trims), how="left")["trim"].set_axis(df.index).astype("str")
 
 # %% ../../nbs/data/08_mapping.ipynb #87024bd0

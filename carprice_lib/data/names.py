@@ -72,6 +72,12 @@ def brand_name(
     return text.title() if text.islower() or (text.isupper() and len(text) > 3) else text
 
 
+@cache
+def _plain_makes() -> dict[str, str]:
+    "Names of makes in small letters, to the names."
+    return {make.name.casefold(): make.name for make in makes().values()}
+
+
 def joined_make(
     brand: str,  # make, as somebody wrote it
     model: str,
@@ -80,7 +86,7 @@ def joined_make(
     first, _, rest = model.partition(" ")
     if rest and not is_make(brand) and is_make(f"{brand} {first}"):
         return f"{brand} {first}", rest
-    longer = {m.name for m in makes().values() if m.name.casefold().startswith(brand.casefold() + " ")}
+    longer = {name for plain, name in _plain_makes().items() if plain.startswith(brand.casefold() + " ")}
     return (longer.pop() if len(longer) == 1 and not is_make(brand) else brand), model
 
 
@@ -143,13 +149,15 @@ def variant_name(
 ) -> str:  # the trim alone
     "What a title says beyond make, model and year."
     words = _without_year(_RATING.sub("", text).split(), year)
+    squeezed = [squeeze_name(word) for word in words[:8]]
     known = makes()
     for part in filter(None, (brand, model)):
         ours = squeeze_name(part)
-        for n in range(min(len(words), 4), 0, -1):
-            spelled = squeeze_name("".join(words[:n]))
+        for n in range(min(len(squeezed), 4), 0, -1):
+            spelled = "".join(squeezed[:n])
             make = known.get(spelled) if part == brand else None
             if spelled == ours or (make is not None and make.name == brand):
                 words = words[n:]
+                squeezed = squeezed[n:]
                 break
     return " ".join(words)
