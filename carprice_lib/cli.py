@@ -156,7 +156,7 @@ def datasets_fetch(name: Annotated[str, typer.Argument(help="An entry of data/ca
     for file in [ask_database(name, root)] if load_source(name, root).sql else fetch(name, root):
         print(os.path.relpath(file, root))
 
-
+# %% ../nbs/04_cli.ipynb #9300cce7
 @datasets_app.command("check")
 def datasets_check(
     file: Annotated[
@@ -203,7 +203,7 @@ def datasets_check(
             f"Added {add_entry(answer(found, answers), kept, here)!r} to data/catalogue.yaml: make repro DATASET={add}"
         )
 
-
+# %% ../nbs/04_cli.ipynb #f192a687
 def _check_report(report: Path, file: str) -> None:
     "Refuse, before a long file is read, a place where the page cannot go."
     from carprice_lib.apps.explorer import check_report_path

@@ -121,7 +121,7 @@ def _glued_phrase(column: str) -> str:
             return squeezed[:end]
     return ""
 
-
+# %% ../../nbs/intake/00_columns.ipynb #e3ee52f3
 def name_scores(
     column: str,  # a column's name
     language: str = "en",  # of the file's headers
@@ -171,7 +171,7 @@ def _compound(word: str, language: str) -> dict[str, float]:
             return said
     return {}
 
-
+# %% ../../nbs/intake/00_columns.ipynb #fb435acb
 def _contained(words: list[str], language: str) -> dict[str, float]:
     "What parts of a header say."
     scores: dict[str, float] = {}

@@ -153,7 +153,7 @@ def _settle_dates(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> 
     if "year" in placed:
         placed.pop("age", None)
 
-
+# %% ../../nbs/intake/01_matching.ipynb #5b97d257
 def _settle_names(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
     "Make, model and trim: from columns of their own, from one name, or from a link."
     if "name" in placed and "brand" in placed and "model" not in placed:
@@ -196,7 +196,7 @@ def _model_within_name(placed: dict[str, Match], known: dict[str, ColumnProfile]
             placed["model"] = Match(p.column, 0.8, samples=p.samples())
             return
 
-
+# %% ../../nbs/intake/01_matching.ipynb #ae60c32d
 def _repeats(part: ColumnProfile, whole: ColumnProfile) -> bool:
     "Does one column repeat what another says, row by row?"
     pairs = pd.concat([part.values.astype("str"), whole.values.astype("str")], axis=1).dropna().head(500)

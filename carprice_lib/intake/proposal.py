@@ -369,7 +369,7 @@ def _counts_mil(p: ColumnProfile) -> bool:
     in_header = "mil" in re.sub("tal$", "", header_words(p.column)).split()
     return in_header or p.share_of(re.compile(r".*\d\s*mil\b", re.I)) > 0.3
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #8dd91ad2
 _FORMER_OWNERS = re.compile(
     r"prev|former|vorbesitzer|vorhalter|anterior|anterieur|precedent|tidigare|tidligere|vorige|poprzedn|predchozi|предыдущ"
     "|edelli|onceki|elozo|过户|過戶|변경"
@@ -452,7 +452,7 @@ def _settle_owners(draft: _Draft) -> None:
         text = f"By its name {m.column!r} counts former owners or transfers, so that 0 is a first owner: does it, or all owners?"
         draft.questions.append(Question("owner.words", text, "former", ["all"]))
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #084082b3
 def _distance_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) -> None:
     "An odometer that no header names: of two columns of large numbers the one that newer cars have less of."
     if "km_driven" in placed or "year" not in placed:
@@ -687,7 +687,7 @@ def _table_of(path: str | Path, query: str) -> Table:
         return read_file(path, dict(kind="sqlite", query=query))
     return read_file(path, sample=SAMPLED_ROWS if _is_large(path) else 0)
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #1e273d0a
 def check_file(
     path: str | Path,  # any file of listings that `read_file` reads, a folder or pattern of like ones, or an address
     name: str = "mine",  # of the entry
@@ -697,7 +697,7 @@ def check_file(
     "Read a file and propose its entry; raises `DatasetError` where the file cannot be read."
     return examine_file(path, name, root, query).proposal
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #c26e1149
 def examine_file(
     path: str | Path,  # any file of listings that `read_file` reads, a folder or pattern of like ones, or an address
     name: str = "mine",  # of the entry

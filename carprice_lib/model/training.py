@@ -532,7 +532,7 @@ def fit_donors(
     told = {f: float(train[f].notna().mean()) if f in train else 0.0 for f in ("variant", "seller_type")}
     return DonorPool.fit([data.cars[i] for i in some], count[some], data.car_price[some], told)
 
-
+# %% ../../nbs/model/07_training.ipynb #42af596b
 def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame) -> GapCalibration:
     "Where real prices lie within the mixtures of cars told in part, by a model that does not know the rows (n, ...)."
     rows = train.iloc[:: -(-len(train) // GAP_CALIBRATION_ROWS)]
@@ -553,7 +553,7 @@ def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame) -> GapCalibration:
         ranks.append(rank)
     return GapCalibration.fit(np.concatenate(gaps), np.concatenate(ranks))
 
-
+# %% ../../nbs/model/07_training.ipynb #99de2f0c
 def _assemble(
     data: OutOfFoldData,
     additive: AdditiveModels,
