@@ -57,6 +57,8 @@ from carprice_lib.model.features import (
     group_keys,
     usage_features,
 )
+
+# %% ../../nbs/model/07_training.ipynb #a24ada77
 from carprice_lib.model.hedonic import (
     AGE_GRID,
     DepreciationCurves,
