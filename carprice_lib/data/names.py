@@ -41,6 +41,11 @@ def _parted(text: str) -> list[str]:
     return words
 
 # %% ../../nbs/data/03_names.ipynb #3fa1ecd4
+def _unrated(text: str) -> str:
+    "A name without the mark that its seller gives the car: `8.5/10`."
+    return _RATING.sub("", text) if "/10" in text else text
+
+
 def _without_year(words: list[str], year: float | None) -> list[str]:
     "Words without the year: in front, marked as one, or the car's own. `2000` may also be an engine."
     if not _HOLDS_YEAR.search(" ".join(words)):
@@ -114,7 +119,7 @@ def split_name(
     year: float | None = None,  # of the car, which its name may repeat
 ) -> tuple[str, str, str]:  # brand, model, variant; empty where there is none
     "A listing's name in three parts."
-    words = _without_year(_parted(_RATING.sub("", text)), year)
+    words = _without_year(_parted(_unrated(text)), year)
     known = _make_names()
     start = _make_place(words)
     before, words = words[:start], words[start:]
@@ -148,7 +153,7 @@ def variant_name(
     year: float | None = None,  # of the car
 ) -> str:  # the trim alone
     "What a title says beyond make, model and year."
-    words = _without_year(_RATING.sub("", text).split(), year)
+    words = _without_year(_unrated(text).split(), year)
     squeezed = [squeeze_name(word) for word in words[:8]]
     known = makes()
     for part in filter(None, (brand, model)):

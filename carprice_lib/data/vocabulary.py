@@ -102,6 +102,7 @@ class Make(NamedTuple):
 _MARKS = {ord(c): None for c in map(chr, range(128)) if not (c.isalnum() or c in "$+")}  # of ASCII, which `fold` drops
 
 
+@lru_cache(maxsize=200_000)
 def squeeze_name(
     text: str,  # a make or a model
 ) -> str:  # its small letters and digits, without accents
