@@ -496,6 +496,7 @@ def parse_dates(
     days = (
         pd.to_datetime(values, format=form or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None).dt.normalize()
     )
+    days = days.where(days.dt.year.between(1900, 2100))  # those of other centuries are slips
     unread = days.isna() & values.notna()
     return days if not unread.any() else days.astype(object).where(~unread, "no date")
 

@@ -262,6 +262,11 @@ class ColumnProfile:
             else np.nan
         )
 
+    @cached_property
+    def dates(self) -> tuple[str, float]:
+        "How dates are written, and the share of the texts that are some."
+        return date_fit(self.texts)
+
     def samples(self, n: int = 2) -> list[str]:
         "Some of the values, as they are written."
         return [t if len(t) <= 40 else t[:37] + "..." for t in dict.fromkeys(self.texts.head(200))][:n]
@@ -375,7 +380,7 @@ def _value_fit(p: ColumnProfile, name: str) -> float:
     if name == "seats":
         return _within_share(p, name, ("",))
     if name == "listed_on":
-        return date_fit(p.texts)[1]
+        return p.dates[1]
     if name == "currency":
         return p.share(pd.Series([bool(currencies_in(t)) and len(t) < 12 for t in p.common.index]))
     if name == "km_driven" and named_share(p, "power_kw") > 0.5:
@@ -421,9 +426,16 @@ def date_fit(
     some = pd.Series(texts.head(2000).to_numpy(), dtype="str")
     if not len(some) or some.str.fullmatch(r"\d{1,7}(\.\d+)?").mean() > 0.5:
         return "", 0.0
-    shares = {}
-    for form in DATE_FORMATS:
-        days = parse_dates(some, None if form == "ISO8601" else form)
-        shares[form] = float((days.notna() & (days.astype(object) != "no date")).mean())
-    best = max(DATE_FORMATS, key=lambda f: shares[f])
+    if some.str.contains(r"\d\D{1,20}\d|\d{8}").mean() < 0.1:  # a date has a day and a year at least
+        return "", 0.0
+    spread = some.iloc[:: max(len(some) // 50, 1)]
+    likely = [form for form in DATE_FORMATS if _read_share(spread, form) > 0.05] or ["ISO8601"]
+    shares = {form: _read_share(some, form) for form in likely}
+    best = max(likely, key=lambda f: shares[f])
     return best, shares[best]
+
+
+def _read_share(texts: pd.Series, form: str) -> float:
+    "Share of texts that are days in a format."
+    days = parse_dates(texts, None if form == "ISO8601" else form)
+    return float((days.notna() & (days.astype(object) != "no date")).mean())

@@ -22,7 +22,6 @@ from ..data.schema import FIELDS
 from ..data.vocabulary import fold, header_words
 from carprice_lib.intake.columns import (
     ColumnProfile,
-    date_fit,
     named_share,
     profile_columns,
     value_fit,
@@ -140,7 +139,7 @@ def _settle_mileage(pairs: list[tuple]) -> list[tuple]:
 
 def _settle_dates(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
     "A year is better than an age, unless it is the day of the listing; and no car is listed before it is registered."
-    dated = [f for f in ("year", "listed_on") if f in placed and date_fit(known[placed[f].column].texts)[1] > 0.8]
+    dated = [f for f in ("year", "listed_on") if f in placed and known[placed[f].column].dates[1] > 0.8]
     if dated == ["year", "listed_on"]:
         registered, listed = (
             pd.to_numeric(parse_years(known[placed[f].column].values), errors="coerce") for f in dated
@@ -450,7 +449,7 @@ def attribute_kind(
         return "place", {}
     if p.share_of(_LISTED) > 0.5:
         return "list", {}
-    if date_fit(p.texts)[1] > 0.8 or (value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5):
+    if p.dates[1] > 0.8 or (value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5):
         return "category", {}
     beside = {fold(re.sub(r"[\d.,]+", " ", t)) for t in p.common.index}
     if p.numeric > 0.85 and len(beside) <= MAX_UNITS:

@@ -39,6 +39,7 @@ from carprice_lib.data.parsing import (
     normalize_token,
     notation_of,
     parse_categories,
+    parse_dates,
     parse_numbers,
     parse_years,
     range_widths,
@@ -292,7 +293,7 @@ def guess_day(
     if "listed_on" in placed:
         texts = blank_texts(raw[placed["listed_on"].column])
         form = date_fit(texts.dropna().astype("str"))[0]
-        days = pd.to_datetime(texts, format=form or "ISO8601", errors="coerce", utc=True)
+        days = pd.to_datetime(parse_dates(texts, None if form == "ISO8601" else form), errors="coerce")
         if days.notna().any():
             return days.max().strftime("%Y-%m-%d"), "the newest listing's day"
     years = pd.Series(dtype=float)
@@ -396,7 +397,7 @@ def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], curr
         if name == "owner" and _FORMER_OWNERS.search(fold(header_words(p.column))):
             m.settings["words"] = {str(i): word for i, word in enumerate(OWNERS[:4])}
             m.guess = "a car without a former owner is its first one's"
-        if name == "listed_on" and (form := date_fit(p.texts)[0]) not in ("", "ISO8601"):
+        if name == "listed_on" and (form := p.dates[0]) not in ("", "ISO8601"):
             m.settings["format"] = form
 
 # %% ../../nbs/intake/02_proposal.ipynb #dfc573c6

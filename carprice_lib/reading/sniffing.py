@@ -201,6 +201,7 @@ def sniff_bom(
 # %% ../../nbs/reading/00_sniffing.ipynb #6745861a
 ENCODINGS = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "gb18030", "cp932", "cp949", "big5", "koi8-r"]
 _TOLD_BYTES = 100_000  # so many tell the encoding
+_LINE_BYTES = 20_000  # so many of whole lines, whose plain words tell the language
 _CELL = re.compile(rb"[^,;\t\r\n\"']+")  # these marks are part of no character in any of the encodings
 
 
@@ -218,11 +219,22 @@ def sniff_encoding(
     cells = dict.fromkeys(cell for line in lines for cell in _CELL.findall(line) if not cell.isascii())
     told = b"\n".join(cells)[:_TOLD_BYTES]
     told = told[: told.rfind(b"\n")] if len(told) == _TOLD_BYTES and b"\n" in told else told
-    found = chardet.detect(told, include_encodings=ENCODINGS, compat_names=False)["encoding"] or "cp1252"
+    found = _likeliest([told, b"\n".join(lines)[:_LINE_BYTES], sample.split(b"\n", 1)[0]])
     for name in ("cp1252", found):  # the most usual one, where it says the same
         if _decoded(told, name) == _decoded(told, found) is not None:
             return codecs.lookup(name).name
     return "latin-1"
+
+
+def _likeliest(parts: list[bytes]) -> str:
+    "The encoding in which several parts of a text are surest together: odd cells, whole lines, the names of columns."
+    sure: dict[str, float] = {"cp1252": 0.0}
+    for part in parts:
+        guess = chardet.detect(part, include_encodings=ENCODINGS, compat_names=False)
+        if guess["encoding"] and not part.isascii():
+            name = codecs.lookup(guess["encoding"]).name
+            sure[name] = sure.get(name, 0.0) + guess["confidence"]
+    return max(sure, key=lambda name: sure[name])
 
 
 def _decoded(raw: bytes, encoding: str) -> str | None:
