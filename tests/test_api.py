@@ -52,6 +52,16 @@ def test_the_example_is_priced_and_kept(server):
     )
     assert [(p, json.loads(text)) for p, text in kept] == [(said["price"], COROLLA)]
 
+def test_a_year_to_come_is_refused(server):
+    "A slip of the keyboard must not be priced as a new car."
+    slip = COROLLA | {"year": 2081}
+    rows = httpx.post(f"{server.base}/predict/batch", json={"listings": [slip]}).json()["rows"]
+    said = [httpx.post(f"{server.base}{route}", json=slip) for route in ("/predict", "/explain", "/depreciation")]
+    assert [answer.status_code for answer in said] == [422] * 3 and rows[0]["price"] is None
+    for sentence in (rows[0]["error"], *(answer.json()["detail"] for answer in said)):
+        assert sentence.startswith("year is 2081, but must be from 1950 to 2027")
+
+
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")

@@ -398,7 +398,8 @@ def _make_answer(page: Page) -> None:
     with gr.Group(visible=False) as page.whatif:
         page.whatif_head = gr.HTML(_whatif_html("en"), padding=True)
         page.whatif_km = gr.Slider(0, 300_000, step=1000, label=translate("en", "whatif_km"), elem_id="whatif_km")
-        page.whatif_year = gr.Slider(1990, 2030, step=1, label=translate("en", "whatif_year"))
+        newest = date.fromisoformat(page.service.champion.model.metadata["as_of"]).year + 1
+        page.whatif_year = gr.Slider(1990, newest, step=1, label=translate("en", "whatif_year"))
     page.whatif_price = gr.HTML(elem_id="then")
 
 

@@ -132,15 +132,11 @@ def reload_if_promoted(self: Service) -> str:  # version newly in service, empty
 
 # %% ../../nbs/serving/02_service.ipynb #7d0210c1
 def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
-    "A checked listing with its attributes beside its fields; a day centuries away would age a car to nothing."
+    "A checked listing with its attributes beside its fields."
     fields = {name: value for name, value in given.items() if name != "attributes"}
     if beside := [name for name in fields if name in champion.attributes]:
         raise ListingError(f"{beside[0]!r} is an attribute of this model: give it within 'attributes'.")
     listing = read_listing(fields, champion.model.metadata["as_of"])
-    day = listing.get("listed_on")
-    years = FIELDS["year"]
-    if day and not years.low <= day.year <= years.high:
-        raise ListingError(f"listed_on is {day}, but must be in a year from {years.low:g} to {years.high:g}.")
     return listing | read_attributes(given.get("attributes"), champion.attributes | champion.unread)
 
 
