@@ -469,7 +469,7 @@ def _on_whatif(page: Page) -> Callable:
         try:
             listing, _, level = _read_request(page, values, language)
             moved = dict(km_driven=km, year=int(year)) if "km_driven" in listing else dict(year=int(year))
-            answer = page.service.predict(listing | moved, level)
+            answer = page.service.predict(listing | moved, level, ask=False)
         except (ListingError, ModelError) as e:
             return error_html(str(e), language)
         return price_html(answer | dict(notes=[]), language)

@@ -175,6 +175,7 @@ def predict(
     given: Mapping[str, Any],  # fields of a listing
     level: float | None = None,  # nominal coverage of the range, 0.5 to 0.99; the model's own by default
     asking_price: float | None = None,  # for a deal label, in the model's currency
+    ask: bool = True,  # with the question whose answer would narrow the range most
 ) -> dict[str, Any]:  # as `api.PredictionResponse` describes it
     "What a car is worth; raises `ListingError` for a bad listing, `ModelError` for a bad level or price."
     champion = self.champion
@@ -185,9 +186,9 @@ def predict(
         raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes = list(value.warnings)
+    if ask and (value.abstain_reason is None or value.abstain_reason.code == "too_wide"):
+        notes += _next_question(champion, listing, level)
     suggestions = (_suggest(champion, listing) if value.warnings else {}) | _suggest_words(champion, listing)
-    if not listing.get("variant"):
-        notes = [ValuationWarning("name_missing") if note.code == "unseen_name" else note for note in notes]
     notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
     if "listed_on" not in listing:
         as_of = date.fromisoformat(about["as_of"])
@@ -208,6 +209,15 @@ def predict(
         "deal": deal,
         "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
     }
+
+
+def _next_question(champion: LoadedModel, listing: Mapping[str, Any], level: float | None) -> list[ValuationWarning]:
+    "What to tell next, where that helps."
+    question = champion.model.best_question(listing, level)
+    if question is None:
+        return []
+    field, now, then = question
+    return [ValuationWarning("narrower", field=field, now=now, then=then)]
 
 
 def _deal(champion: LoadedModel, listing: Mapping[str, Any], asking_price: float) -> dict[str, Any]:
