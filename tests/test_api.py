@@ -52,6 +52,25 @@ def test_the_example_is_priced_and_kept(server):
     )
     assert [(p, json.loads(text)) for p, text in kept] == [(said["price"], COROLLA)]
 
+def test_a_year_to_come_is_refused(server):
+    "A slip of the keyboard must not be priced as a new car."
+    slip = COROLLA | {"year": 2081}
+    rows = httpx.post(f"{server.base}/predict/batch", json={"listings": [slip]}).json()["rows"]
+    said = [httpx.post(f"{server.base}{route}", json=slip) for route in ("/predict", "/explain", "/depreciation")]
+    assert [answer.status_code for answer in said] == [422] * 3 and rows[0]["price"] is None
+    for sentence in (rows[0]["error"], *(answer.json()["detail"] for answer in said)):
+        assert sentence.startswith("year is 2081, but must be from 1950 to 2027")
+
+
+def test_an_answer_says_what_to_tell_next_and_what_was_never_sold(server):
+    three = {name: COROLLA[name] for name in ("brand", "model", "year")}
+    assert any("may narrow from ±" in note for note in httpx.post(f"{server.base}/predict", json=three).json()["notes"])
+    golf = COROLLA | {"brand": "Volkswagen", "model": "Golf"}
+    usual, odd = (httpx.post(f"{server.base}/predict", json=golf | {"fuel": f}).json() for f in ("Diesel", "Electric"))
+    assert any("none of this model has Electric as its fuel" in note for note in odd["notes"])
+    assert odd["high"] / odd["low"] > usual["high"] / usual["low"]
+
+
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")

@@ -176,4 +176,7 @@ def translate_warning(
     params = dict(warning.params)
     if "value" in params:
         params["value"] = translations.pgettext("category", params["value"])
+    if "field" in params:
+        params["field"] = field_name(language, params["field"]).lower()
+    params |= {name: format_percent(language, round(params[name], 2)) for name in ("now", "then") if name in params}
     return _fill(language, translations.pgettext("warning", warning.code), params)

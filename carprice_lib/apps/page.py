@@ -398,7 +398,8 @@ def _make_answer(page: Page) -> None:
     with gr.Group(visible=False) as page.whatif:
         page.whatif_head = gr.HTML(_whatif_html("en"), padding=True)
         page.whatif_km = gr.Slider(0, 300_000, step=1000, label=translate("en", "whatif_km"), elem_id="whatif_km")
-        page.whatif_year = gr.Slider(1990, 2030, step=1, label=translate("en", "whatif_year"))
+        newest = date.fromisoformat(page.service.champion.model.metadata["as_of"]).year + 1
+        page.whatif_year = gr.Slider(1990, newest, step=1, label=translate("en", "whatif_year"))
     page.whatif_price = gr.HTML(elem_id="then")
 
 
@@ -468,7 +469,7 @@ def _on_whatif(page: Page) -> Callable:
         try:
             listing, _, level = _read_request(page, values, language)
             moved = dict(km_driven=km, year=int(year)) if "km_driven" in listing else dict(year=int(year))
-            answer = page.service.predict(listing | moved, level)
+            answer = page.service.predict(listing | moved, level, ask=False)
         except (ListingError, ModelError) as e:
             return error_html(str(e), language)
         return price_html(answer | dict(notes=[]), language)

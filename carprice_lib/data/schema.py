@@ -402,17 +402,19 @@ def error_sentence(
         )
     if error["type"] == "missing":
         return f"{name} is missing: give the {f.doc}" + (f" in {f.unit}." if f.unit not in ("", name) else ".")
-    allowed = (
-        "one of " + ", ".join(f.categories)
-        if f.categories
-        else f"a number from {f.low:g} to {f.high:g}"
-        if f.numeric
-        else "a date such as 2020-07-01"
-        if f.kind == "date"
-        else "a text of 1 to 200 characters"
-    )
     close = difflib.get_close_matches(str(given), f.categories, 1)
-    return f"{name} is {_shown(given)}, but must be {allowed}" + (f"; did you mean {close[0]!r}?" if close else ".")
+    return f"{name} is {_shown(given)}, but must be {_allowed(f)}" + (f"; did you mean {close[0]!r}?" if close else ".")
+
+
+def _allowed(f: Field) -> str:
+    "What a field may be, in words."
+    if f.categories:
+        return "one of " + ", ".join(f.categories)
+    if f.name == "year":
+        return f"a number from {f.low:g} to the coming year"
+    if f.numeric:
+        return f"a number from {f.low:g} to {f.high:g}"
+    return "a date such as 2020-07-01" if f.kind == "date" else "a text of 1 to 200 characters"
 
 # %% ../../nbs/data/00_schema.ipynb #db972d57
 def read_listing(
@@ -425,17 +427,32 @@ def read_listing(
     except ValidationError as e:
         raise ListingError(" ".join(error_sentence(x) for x in e.errors())) from None
     if as_of is not None:
-        km = listing.get("km_driven", math.nan)
-        day = listing.get("listed_on") or date.fromisoformat(str(as_of)[:10])
-        age = max(
-            day.year + (day.timetuple().tm_yday - 1) / 365.25 - listing["year"], 0.0
-        )  # `age_years` of one car, without pandas
-        if impossible_km(km, age):
-            raise ListingError(
-                f"km_driven is {km:,.0f}, which is impossible for a car of {age:.0f} years: "
-                f"at most {KM_A_YEAR:,} km a year, and at least 100 km from the third year on."
-            )
+        _check_possible(listing, date.fromisoformat(str(as_of)[:10]))
     return listing
+
+
+def _check_possible(listing: Mapping[str, Any], as_of: date) -> None:
+    "Refuse what cannot be true on the day of the listing; raises `ListingError`."
+    day = listing.get("listed_on") or as_of
+    oldest, newest = FIELDS["year"].low, FIELDS["year"].high
+    assert oldest and newest
+    if not oldest <= day.year <= newest:
+        raise ListingError(f"listed_on is {day}, but must be in a year from {oldest:g} to {newest:g}.")
+    if listing["year"] > day.year + 1:
+        other = "" if "listed_on" in listing else "; for a later day give listed_on"
+        raise ListingError(
+            f"year is {listing['year']}, but must be from {oldest:g} to {day.year + 1}, "
+            f"the coming model year on {day}{other}."
+        )
+    age = max(
+        day.year + (day.timetuple().tm_yday - 1) / 365.25 - listing["year"], 0.0
+    )  # `age_years` of one car, without pandas
+    km = listing.get("km_driven", math.nan)
+    if impossible_km(km, age):
+        raise ListingError(
+            f"km_driven is {km:,.0f}, which is impossible for a car of {age:.0f} years: "
+            f"at most {KM_A_YEAR:,} km a year, and at least 100 km from the third year on."
+        )
 
 # %% ../../nbs/data/00_schema.ipynb #e3fc265b
 FLAGS = {"yes": 1.0, "true": 1.0, "1": 1.0, "no": 0.0, "false": 0.0, "0": 0.0}

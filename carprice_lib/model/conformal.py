@@ -17,6 +17,7 @@ import numpy as np
 from fastcore.basics import patch
 
 from .._xgboost import xgb
+from ..data.schema import FIELDS
 from ..errors import ModelError
 from .features import MONOTONE_DECREASING, TARGET_ENCODING_NAMES, USAGE_FEATURES, quantize
 
@@ -259,7 +260,8 @@ WARNINGS = dict(
     unseen_model="this model is not among the listings the model learned from",
     unseen_name="this trim is not among the listings the model learned from",
     imputed="what the listing leaves open is averaged over like cars, which differ in it",
-    narrower="tell the {field}, and the range may narrow from ±{now:.0%} to about ±{then:.0%}",
+    never_sold_with="among the listings the model learned from, none of this model has {value} as its {field}",
+    narrower="the range may narrow from ±{now:.0%} to about ±{then:.0%} once this is told: {field}",
     distance_assumed="the distance is not given: {km:,.0f} km are assumed, which is typical of its age",
     fuel_assumed="the fuel is not given: {value} is assumed, which most cars like it have",
     transmission_assumed="the gearbox is not given: {value} is assumed, which most cars like it have",
@@ -280,7 +282,9 @@ class ValuationWarning(str):
     params: dict[str, Any]  # what the sentence is filled with
 
     def __new__(cls, code: str, **params: Any) -> "ValuationWarning":
-        self = super().__new__(cls, WARNINGS[code].format(**params))
+        field = params.get("field")
+        words = {"field": FIELDS[field].label.lower()} if field in FIELDS else {}
+        self = super().__new__(cls, WARNINGS[code].format(**params | words))
         self.code = code
         self.params = params
         return self

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['IMPUTATION_LEVELS', 'WORD_LEVELS', 'IMPUTED_WORDS', 'MIN_MODE_SHARE', 'N_DONORS', 'MAX_DONORS', 'SAME_NUMBER',
-           'DONOR_FIELDS', 'MIN_BRAND_ROWS', 'OLDEST', 'USAGE_POINTS', 'AGE', 'LOG_KM', 'OWNERS_PLACE',
-           'HierarchicalModeImputer', 'DonorPool', 'UsageImputer']
+           'DONOR_FIELDS', 'MIN_MODEL_ROWS', 'MIN_BRAND_ROWS', 'OLDEST', 'USAGE_POINTS', 'AGE', 'LOG_KM',
+           'OWNERS_PLACE', 'HierarchicalModeImputer', 'DonorPool', 'UsageImputer']
 
 # %% ../../nbs/model/02_imputation.ipynb #a34c1111
 from collections import Counter
@@ -158,7 +158,7 @@ def transform(
 N_DONORS = 6  # cars that stand for all that a listing may mean
 MAX_DONORS = 500  # different cars kept of each make and model
 SAME_NUMBER = 0.02  # share by which a donor's number may be off the one told
-DONOR_FIELDS = ("fuel", "transmission", "variant", "seller_type")  # texts in which donors agree with the listing
+DONOR_FIELDS = (*IMPUTED_WORDS, "variant", "seller_type")  # texts in which donors agree with the listing
 
 
 class DonorPool:
@@ -193,6 +193,17 @@ def _thinned(rows: np.ndarray, most: int) -> np.ndarray:
     places = (np.arange(most) + 0.5) / most * rows.sum()
     return np.bincount(np.searchsorted(np.cumsum(rows), places), minlength=len(rows))
 
+
+def _keep_words(kept: np.ndarray, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    "Rows kept of cars, one at least for each fuel and each gearbox of a model (cars,)."
+    kept = kept.copy()
+    for column, _ in enumerate(IMPUTED_WORDS, 2):
+        groups = [codes[:, 0], codes[:, 1], codes[:, column]]
+        lost = np.flatnonzero(pd.Series(kept).groupby(groups).transform("sum") == 0)
+        most = pd.Series(rows[lost]).groupby([g[lost] for g in groups]).idxmax()
+        kept[lost[most.to_numpy(int)]] = 1
+    return kept
+
 # %% ../../nbs/model/02_imputation.ipynb #6a87fc4a
 @patch(cls_method=True)
 def fit(
@@ -210,17 +221,24 @@ def fit(
     numbers = np.array([c.numbers for c in cars], float)
     order = np.lexsort((np.arange(len(cars)), prices, codes[:, 1], codes[:, 0]))
     counts = pd.Series(rows[order]).groupby([codes[order, 0], codes[order, 1]])
-    kept_rows = counts.transform(lambda own: _thinned(own.to_numpy(), MAX_DONORS)).to_numpy()
+    thinned = counts.transform(lambda own: _thinned(own.to_numpy(), MAX_DONORS)).to_numpy()
+    kept_rows = _keep_words(thinned, rows[order], codes[order])
     kept = order[kept_rows > 0]
     complete = [f for f in ("variant", "seller_type") if told.get(f, 0.0) >= 1 - MAX_MISSING_SHARE]
     return cls(words, codes[kept], numbers[kept], kept_rows[kept_rows > 0], quantize(prices[kept]), complete)
 
 # %% ../../nbs/model/02_imputation.ipynb #4a450110
 @patch
+def _of_model(self: DonorPool, car: CarKey) -> np.ndarray:
+    "Places of the cars of the same make and model."
+    who = tuple(self._code[f].get(getattr(car, f) or "", -2) for f in ("brand", "model"))
+    return np.arange(*self._span.get(who, (0, 0)))
+
+
+@patch
 def _matching(self: DonorPool, car: CarKey) -> np.ndarray:
     "Places of the cars that agree with what is told; what no car of the make and model has is passed over."
-    who = tuple(self._code[f].get(getattr(car, f) or "", -2) for f in ("brand", "model"))
-    places = np.arange(*self._span.get(who, (0, 0)))
+    places = self._of_model(car)
     for column, field in enumerate(DONOR_FIELDS, 2):
         word = getattr(car, field)
         if word is None:
@@ -273,6 +291,26 @@ def _filled(self: DonorPool, car: CarKey, place: int) -> CarKey:
     own = self.numbers[place].tolist()
     numbers = [(None if o != o else o) if told is None else told for told, o in zip(car.numbers, own)]
     return car._replace(**given).with_numbers(numbers)
+
+# %% ../../nbs/model/02_imputation.ipynb #bcf03712
+MIN_MODEL_ROWS = 20  # listings of a model from which on a fuel or a gearbox that none has is odd
+
+
+@patch
+def never_sold_with(
+    self: DonorPool,
+    car: CarKey,  # what is told of it
+) -> list[str]:  # of IMPUTED_WORDS
+    "In which of fuel and gearbox a car is unlike all of its make and model."
+    places = self._of_model(car)
+    odd = []
+    for column, field in enumerate(IMPUTED_WORDS, 2):
+        word = getattr(car, field)
+        codes = self.codes[places, column]
+        told = self.rows[places][codes >= 0].sum()
+        if word is not None and told >= MIN_MODEL_ROWS and self._code[field].get(word, -2) not in codes:
+            odd.append(field)
+    return odd
 
 # %% ../../nbs/model/02_imputation.ipynb #e816725f
 MIN_BRAND_ROWS = 50  # cars from which on a make has a distance of its own

@@ -246,9 +246,21 @@ def profile(
             ValuationWarning(f"{field}_assumed", value=_as_written(field, getattr(whole, field))) for field in words
         ]
     made = self._profile_of(cars, share, gaps, warnings)
+    self._doubt(made, told)
     if average:
         self._profiles[car] = made
     return made
+
+
+@patch
+def _doubt(self: PriceModel, profile: CarProfile, told: CarKey) -> None:
+    "Widen the range of a car that has a fuel or a gearbox with which its model was never sold."
+    odd = self.donors.never_sold_with(told)
+    if odd:
+        profile.inflation = np.maximum(profile.inflation, self.domain.unseen_inflation["model"])
+    for field in odd:
+        word = _as_written(field, getattr(told, field))
+        profile.warnings.append(ValuationWarning("never_sold_with", field=field, value=word))
 
 
 @patch

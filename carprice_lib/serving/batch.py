@@ -66,7 +66,7 @@ def _predict(service: Service, given: Any, level: float | None, asked: float | N
         raise given
     if not isinstance(given, Mapping):
         raise ListingError("a listing must be an object with fields such as brand and model.")
-    return service.predict(given, level, asked)
+    return service.predict(given, level, asked, ask=False)
 
 
 def _priced(prediction: Mapping[str, Any]) -> dict[str, Any]:

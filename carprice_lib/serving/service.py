@@ -132,15 +132,11 @@ def reload_if_promoted(self: Service) -> str:  # version newly in service, empty
 
 # %% ../../nbs/serving/02_service.ipynb #7d0210c1
 def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
-    "A checked listing with its attributes beside its fields; a day centuries away would age a car to nothing."
+    "A checked listing with its attributes beside its fields."
     fields = {name: value for name, value in given.items() if name != "attributes"}
     if beside := [name for name in fields if name in champion.attributes]:
         raise ListingError(f"{beside[0]!r} is an attribute of this model: give it within 'attributes'.")
     listing = read_listing(fields, champion.model.metadata["as_of"])
-    day = listing.get("listed_on")
-    years = FIELDS["year"]
-    if day and not years.low <= day.year <= years.high:
-        raise ListingError(f"listed_on is {day}, but must be in a year from {years.low:g} to {years.high:g}.")
     return listing | read_attributes(given.get("attributes"), champion.attributes | champion.unread)
 
 
@@ -179,6 +175,7 @@ def predict(
     given: Mapping[str, Any],  # fields of a listing
     level: float | None = None,  # nominal coverage of the range, 0.5 to 0.99; the model's own by default
     asking_price: float | None = None,  # for a deal label, in the model's currency
+    ask: bool = True,  # with the question whose answer would narrow the range most
 ) -> dict[str, Any]:  # as `api.PredictionResponse` describes it
     "What a car is worth; raises `ListingError` for a bad listing, `ModelError` for a bad level or price."
     champion = self.champion
@@ -189,9 +186,9 @@ def predict(
         raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
     notes = list(value.warnings)
+    if ask and (value.abstain_reason is None or value.abstain_reason.code == "too_wide"):
+        notes += _next_question(champion, listing, level)
     suggestions = (_suggest(champion, listing) if value.warnings else {}) | _suggest_words(champion, listing)
-    if not listing.get("variant"):
-        notes = [ValuationWarning("name_missing") if note.code == "unseen_name" else note for note in notes]
     notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
     if "listed_on" not in listing:
         as_of = date.fromisoformat(about["as_of"])
@@ -212,6 +209,15 @@ def predict(
         "deal": deal,
         "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
     }
+
+
+def _next_question(champion: LoadedModel, listing: Mapping[str, Any], level: float | None) -> list[ValuationWarning]:
+    "What to tell next, where that helps."
+    question = champion.model.best_question(listing, level)
+    if question is None:
+        return []
+    field, now, then = question
+    return [ValuationWarning("narrower", field=field, now=now, then=then)]
 
 
 def _deal(champion: LoadedModel, listing: Mapping[str, Any], asking_price: float) -> dict[str, Any]:
