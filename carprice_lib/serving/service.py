@@ -63,11 +63,8 @@ class LoadedModel:
         except (OSError, ValueError):
             self.promoted = {}
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
-        self.attributes: dict[str, dict[str, Any]] = {}  # that the model reads
-        self.unread: dict[str, dict[str, Any]] = {}  # that its source has, and it does not read
-        for name, about in self.model.metadata["attributes"].items():
-            if name not in FIELDS:
-                (self.attributes if name in self.model.attributes.names else self.unread)[name] = about
+        about = self.model.metadata["attributes"]
+        self.attributes: dict[str, dict[str, Any]] = {n: own for n, own in about.items() if n not in FIELDS}
         self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
         for name in self.model.group_encoder.names["model"]:
@@ -137,7 +134,7 @@ def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
     if beside := [name for name in fields if name in champion.attributes]:
         raise ListingError(f"{beside[0]!r} is an attribute of this model: give it within 'attributes'.")
     listing = read_listing(fields, champion.model.metadata["as_of"])
-    return listing | read_attributes(given.get("attributes"), champion.attributes | champion.unread)
+    return listing | read_attributes(given.get("attributes"), champion.attributes)
 
 
 def _near(given: str, known: list[str]) -> str:
