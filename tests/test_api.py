@@ -71,6 +71,11 @@ def test_an_answer_says_what_to_tell_next_and_what_was_never_sold(server):
     assert odd["high"] / odd["low"] > usual["high"] / usual["low"]
 
 
+def test_the_make_of_a_model_is_suggested(server):
+    said = httpx.post(f"{server.base}/predict", json=COROLLA | {"model": "Golf"}).json()
+    assert said["suggestions"] == {"brand": "Volkswagen"} and "Golf is a model of Volkswagen" in said["notes"]
+
+
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")

@@ -271,6 +271,7 @@ WARNINGS = dict(
     too_far="{km:,.0f} km are beyond what the model can tell; the limit is {limit:,.0f}",
     too_wide="the range is too wide to be of use: its upper end is {ratio:.0f} times the lower",
     suggestion="did you mean {name}?",
+    other_make="{model} is a model of {make}",
     age_counted_for="the age is counted for {as_of}, the day of the newest listings known",
 )  # code: English, with its parameters; the last three are the service's
 

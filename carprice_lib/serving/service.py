@@ -146,13 +146,22 @@ def _near(given: str, known: list[str]) -> str:
     return close[0].title() if close else ""
 
 
-def _suggest(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str]:
-    "Names that may have been meant, by field."
-    make = " ".join(str(listing["brand"]).lower().split())
-    near = {"brand": _near(listing["brand"], champion.makes)}
-    make = near["brand"].lower() or make
-    near["model"] = _near(listing["model"], champion.models.get(make, []))
-    return {f: name for f, name in near.items() if name}
+def _suggest_names(champion: LoadedModel, listing: Mapping[str, Any]) -> tuple[dict[str, str], list[ValuationWarning]]:
+    "Make and model that may have been meant, by field, and what is said of them."
+    brand, model = (" ".join(listing[field].split()) for field in ("brand", "model"))
+    make = _near(brand, champion.makes)
+    name = _near(model, champion.models.get(make.lower() or brand.lower(), []))
+    owner = "" if name else _only_make(champion, model)
+    if owner and owner.lower() != brand.lower():
+        return {"brand": owner}, [ValuationWarning("other_make", model=model, make=owner)]
+    near = {field: known for field, known in (("brand", make), ("model", name)) if known}
+    return near, [ValuationWarning("suggestion", name=known) for known in near.values()]
+
+
+def _only_make(champion: LoadedModel, model: str) -> str:
+    "The make that has a model of this name; empty where none has, or several have."
+    makes = [make for make, models in champion.models.items() if model.lower() in models]
+    return makes[0].title() if len(makes) == 1 else ""
 
 
 def _suggest_words(champion: LoadedModel, listing: Mapping[str, Any]) -> dict[str, str]:
@@ -185,8 +194,9 @@ def predict(
     notes = list(value.warnings)
     if ask and (value.abstain_reason is None or value.abstain_reason.code == "too_wide"):
         notes += _next_question(champion, listing, level)
-    suggestions = (_suggest(champion, listing) if value.warnings else {}) | _suggest_words(champion, listing)
-    notes += [ValuationWarning("suggestion", name=name) for name in suggestions.values()]
+    names, said = _suggest_names(champion, listing) if value.warnings else ({}, [])
+    words = _suggest_words(champion, listing)
+    notes += [*said, *(ValuationWarning("suggestion", name=word) for word in words.values())]
     if "listed_on" not in listing:
         as_of = date.fromisoformat(about["as_of"])
         notes.append(ValuationWarning("age_counted_for", as_of=as_of))
@@ -201,7 +211,7 @@ def predict(
         "abstained": value.abstained,
         "abstain_reason": value.abstain_reason or "",
         "notes": notes,
-        "suggestions": suggestions,
+        "suggestions": names | words,
         "model_version": champion.version,
         "deal": deal,
         "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
