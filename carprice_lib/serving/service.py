@@ -19,6 +19,7 @@ from typing import Any, cast
 from fastcore.basics import patch
 
 from ..data.schema import FIELDS, read_attributes, read_listing
+from ..data.vocabulary import fold
 from ..errors import ListingError, ModelError, ServiceError
 from ..model.boosting import SingleRowPredictor
 from ..model.conformal import ValuationWarning
@@ -68,6 +69,7 @@ class LoadedModel:
         for name, about in self.model.metadata["attributes"].items():
             if name not in FIELDS:
                 (self.attributes if name in self.model.attributes.names else self.unread)[name] = about
+        self.spellings = {name: self._spellings(name) for name in self.model.attributes.effects}
         self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
         for name in self.model.group_encoder.names["model"]:
@@ -76,6 +78,12 @@ class LoadedModel:
         self._reasons: Explainer | None
         self._reasons = None
         self._mutex = threading.Lock()
+
+    def _spellings(self, name: str) -> dict[str, str]:
+        "The words of an attribute that the model knows, by their folded form: capitals and accents do not count."
+        words = filter(None, self.model.attributes.effects[name])
+        named = self.attributes[name].get("categories", ()) if name in self.attributes else ()
+        return {fold(word): word for word in (*words, *named)}
 
     @property
     def reasons(self) -> Explainer:
@@ -141,7 +149,11 @@ def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
     years = FIELDS["year"]
     if day and not years.low <= day.year <= years.high:
         raise ListingError(f"listed_on is {day}, but must be in a year from {years.low:g} to {years.high:g}.")
-    return listing | read_attributes(given.get("attributes"), champion.attributes | champion.unread)
+    more = read_attributes(given.get("attributes"), champion.attributes | champion.unread)
+    for name, known in champion.spellings.items():
+        if name in more and str(more[name]).casefold() not in champion.model.attributes.effects[name]:
+            more[name] = known.get(fold(str(more[name])), more[name])
+    return listing | more
 
 
 def _near(given: str, known: list[str]) -> str:
