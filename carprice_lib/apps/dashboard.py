@@ -40,7 +40,7 @@ from ..monitoring.alerts import Alert, CheckResult, firing, resolved
 from ..monitoring.checks import realized_performance
 from ..monitoring.config import MonitorConfig
 from ..monitoring.monitor import Monitor, PredictionWindow, moment
-from ..monitoring.reference import CATEGORICAL_FIELDS, NUMERIC_FIELDS, Reference, column_view, share_error
+from ..monitoring.reference import Reference, share_error
 from ..monitoring.service_health import ServiceMetrics, service_metrics
 from ..monitoring.service_health import service_metrics_by_step as live_over_time
 from ..serving.middleware import ApiMetrics, Limits, add_middleware
@@ -248,10 +248,9 @@ def prices(r: Reading) -> str:  # HTML
 def _fields(r: Reading) -> list[tuple[str, list[str], list[float], list[float]]]:
     "Names of bins, shares of the training rows and of the window, by field."
     assert r.reference is not None
-    now = column_view(r.given.seen, r.reference.as_of)
+    now = r.reference.view(r.given.seen)
     found = []
-    for name in NUMERIC_FIELDS:
-        old = r.reference.sorted.get(name, np.empty(0))
+    for name, old in r.reference.sorted.items():
         new = now.numbers[name][np.isfinite(now.numbers[name])]
         if len(old) and len(new):
             found.append((name, *(_counted(old, new) if len(np.unique(old)) <= 8 else histogram_chart(old, new))))
@@ -260,8 +259,7 @@ def _fields(r: Reading) -> list[tuple[str, list[str], list[float], list[float]]]
     ]
     if all(len(x) for x in prices):
         found.append(("predicted", *histogram_chart(*prices)))
-    for name in CATEGORICAL_FIELDS:
-        old = r.reference.counts.get(name, pd.Series(dtype=int))
+    for name, old in r.reference.counts.items():
         new = pd.Series(now.words[name]).value_counts()
         was, came = ({str(k).split("|")[-1]: int(n) for k, n in c.items()} for c in (old, new))
         if len(old) and len(new):

@@ -99,7 +99,7 @@ def _late_sides(
     return cars["group"].map(dict(zip(first.tolist(), side))).fillna(own).to_numpy(object)
 
 # %% ../../nbs/data/09_prepare.ipynb #0350879a
-def _write(out: Path, frames: dict[str, pd.DataFrame], summary: dict) -> None:
+def _write(out: Path, frames: dict[str, pd.DataFrame], told: dict[str, dict]) -> None:
     "Write all results of `prepare`; raises `DatasetError` where the folder cannot be written."
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -112,10 +112,9 @@ def _write(out: Path, frames: dict[str, pd.DataFrame], summary: dict) -> None:
                     df.to_csv(new / name, index=False, lineterminator="\n")
                 else:
                     df.to_parquet(new / name, index=False)
-            (new / "summary.json").write_text(
-                json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
-            for name in [*frames, "summary.json"]:
+            for name, about in told.items():
+                (new / name).write_text(json.dumps(about, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            for name in [*frames, *told]:
                 os.replace(new / name, out / name)
     except OSError as e:
         raise DatasetError(
@@ -209,6 +208,7 @@ def prepare(
     "From a source to clean, split listings with every row accounted for; raises `DatasetError`."
     root = Path(root or project_root())
     raw, truth, source = load_rows(name, seed, root)
+    entry = source.model_dump(exclude_defaults=True)
     own = len(raw)
     added = load_increments(name, root)
     raw, mapped, source = _joined(raw, source, added)
@@ -248,7 +248,7 @@ def prepare(
         root / out,
         {f"{p}.parquet": df for p, df in parts.items()}
         | {"duplicates.parquet": duplicates, "outliers.parquet": outliers, "quarantine.csv": _quarantine(raw, bad)},
-        summary,
+        {"entry.json": entry, "summary.json": summary},
     )
     return summary
 

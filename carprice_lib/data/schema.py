@@ -205,8 +205,8 @@ FIELDS = {f.name: f for f in (*_MAIN_FIELDS, *_CATEGORY_FIELDS, *_FURTHER_FIELDS
 RESERVED_NAMES = (
     *FIELDS,
     *("price", "name", "group", "age", "log_km", "owners", "test_drive", "listed", "season_cos", "season_sin"),
-    *("hedonic", "predicted", "low", "high"),
-)  # columns that the model makes or needs: no attribute has one of them
+    *("hedonic", "predicted", "low", "high", "level", "abstain_reason", "asked_on"),
+)  # columns that the model and its log make or need: no attribute has one of them
 
 # %% ../../nbs/data/00_schema.ipynb #44df4e67
 def schema_frame() -> "pd.DataFrame":  # one row per field: meaning, unit, allowed values, required

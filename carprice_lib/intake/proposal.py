@@ -299,8 +299,8 @@ def guess_day(
     years = pd.Series(dtype=float)
     if "year" in placed:
         years = pd.to_numeric(parse_years(raw[placed["year"].column]), errors="coerce").dropna()
-    shares = years[years.between(1950, 2100)].value_counts(normalize=True)
-    common = shares.index[shares > 0.0005]  # a lone 2060 is a slip
+    shares = years[years.between(1950, pd.Timestamp.today().year + 1)].value_counts(normalize=True)
+    common = shares.index[shares > 0.0005]  # of many rows a lone one is a slip, as is a 2060 of few
     newest = common.max() if len(common) else 2020
     return f"{newest:.0f}-12-31", "a guess from the newest model year: say when the listings were taken"
 

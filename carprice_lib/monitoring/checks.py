@@ -9,7 +9,7 @@ __all__ = ['MIN_ROWS', 'Check', 'bonferroni', 'realized_performance', 'run_check
 # %% ../../nbs/monitoring/05_checks.ipynb #bc2f4dc7
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from scipy import stats
 
 from ..data.schema import FIELDS
@@ -26,7 +27,7 @@ from carprice_lib.monitoring.reference import (
     ColumnView,
     Reference,
     age_at,
-    column_view,
+    attribute_columns,
     log_error,
     loss_features,
     share_error,
@@ -269,7 +270,7 @@ def run_checks(
     if min(len(seen), len(reference.error), reference.rows) < MIN_ROWS:
         return []
     config = config or MonitorConfig()
-    now = column_view(seen, reference.as_of)
+    now = reference.view(seen)
     refused = (seen["abstain_reason"].fillna("") != "").to_numpy(bool)
     old, new = _figures(reference, seen, ~refused)
     named = [
@@ -299,9 +300,10 @@ def _figures(reference: Reference, seen: pd.DataFrame, sure: np.ndarray) -> tupl
     return reference.answered[most], loss_features(seen[own], reference.as_of)
 
 # %% ../../nbs/monitoring/05_checks.ipynb #c5613d02
-def _typed(listings: list[str]) -> pd.DataFrame:
-    "Listings of the log in canonical columns and types (n, fields)."
-    table = pd.DataFrame([json.loads(text) for text in listings], dtype=object).reindex(columns=[*FIELDS])
+def _typed(listings: list[str], attributes: Iterable[str]) -> pd.DataFrame:
+    "Listings of the log in canonical columns and types, attributes as they were given (n, fields and attributes)."
+    columns = [*FIELDS, *attributes]
+    table = pd.DataFrame([json.loads(text) for text in listings], dtype=object).reindex(columns=columns)
     for f in FIELDS.values():
         if f.numeric:
             table[f.name] = pd.to_numeric(table[f.name], errors="coerce").astype(float)
@@ -318,12 +320,13 @@ def log_window(
     since: float | None = None,
     until: float | None = None,  # moments, epoch seconds
     last: int | None = None,  # only so many, the newest
+    attributes: Iterable[str] = (),  # that the model reads beyond the fields
 ) -> tuple[
     pd.DataFrame, pd.Series
 ]:  # answers as `run_checks` takes them, with asked_on; prices realised by the same index
     "Answers of a window, and the prices that are known of them."
     rows = read_window(log, folder, since, until, last).set_index("id")
-    seen = _typed(rows["features"].tolist()).set_axis(rows.index)
+    seen = _typed(rows["features"].tolist(), attributes).set_axis(rows.index)
     seen["asked_on"] = pd.to_datetime(rows["predicted_at"].astype(float), unit="s").dt.normalize()
     for c in ("price", "low", "high", "level"):
         seen[c] = rows[c].astype(float)
@@ -336,13 +339,15 @@ def log_window(
 def drift_columns(
     df: pd.DataFrame,  # new listings in canonical columns (n, ...)
     extra: tuple[str, ...] = ("age", "price", "predicted"),  # numeric columns beside the fields
+    attributes: Sequence[str] = (),  # columns of `attribute_columns` among them
 ) -> tuple[list[str], list[str]]:  # numeric columns, category columns
     "Which columns of these listings can drift."
     filled = [c for c in df if df[c].notna().any() and not (c == "year" and "age" in df)]
-    numeric = [c for c in filled if c in extra or (c in FIELDS and FIELDS[c].numeric)]
-    words = [
-        c for c in filled if c in FIELDS and (FIELDS[c].kind == "category" or c in ("brand", "model", "seller_type"))
-    ]
+    own = [c for c in filled if c in attributes]
+    numbers = {*extra, *(f.name for f in FIELDS.values() if f.numeric), *(c for c in own if is_numeric_dtype(df[c]))}
+    categories = {f.name for f in FIELDS.values() if f.kind == "category"} | {"brand", "model", *own} - numbers
+    numeric = [c for c in filled if c in numbers]
+    words = [c for c in filled if c in categories]
     return numeric, [c for c in words if df[c].nunique() <= len(df) / 30]
 
 # %% ../../nbs/monitoring/05_checks.ipynb #4461195b
@@ -354,6 +359,7 @@ def comparison_frames(
     train = reference.train
     new = seen[[c for c in FIELDS if c in seen]].assign(predicted=seen["price"], age=age_at(seen, reference.as_of))
     old = train.assign(predicted=reference.model.predict(train)["price"], age=age_at(train, reference.as_of))
+    new, old = (df.assign(**attribute_columns(rows, reference.attributes)) for df, rows in ((new, seen), (old, train)))
     return old.reindex(columns=new.columns), new
 
 
@@ -361,6 +367,7 @@ def evidently_report(
     reference: pd.DataFrame,  # listings the model was trained on (n, ...)
     current: pd.DataFrame,  # newer listings (m, ...)
     threshold: float = 0.1,  # distance from which a column counts as drifted
+    attributes: Sequence[str] = (),  # columns of `attribute_columns` among them
 ) -> tuple[pd.DataFrame, str]:  # one row per column: column, method, distance, drifted; and Evidently's page
     "Drift of each column, as Evidently measures it."
     if reference.empty or current.empty:
@@ -368,13 +375,14 @@ def evidently_report(
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric, categories = drift_columns(current)
+    numeric, categories = drift_columns(current, attributes=attributes)
     columns = DataDefinition(numerical_columns=numeric, categorical_columns=categories)
     old, new = (
         Dataset.from_pandas(d[numeric + categories].astype({c: "float64" for c in numeric}), columns)
         for d in (reference, current)
     )
-    preset = DataDriftPreset(num_threshold=threshold, cat_threshold=threshold)
+    distances = dict(num_method="wasserstein", cat_method="jensenshannon")
+    preset = DataDriftPreset(num_threshold=threshold, cat_threshold=threshold, **distances)
     seen = Report([preset]).run(new, old)
     found = [m for m in seen.dict()["metrics"] if "column" in m["config"]]
     table = pd.DataFrame(

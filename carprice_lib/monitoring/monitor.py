@@ -79,8 +79,9 @@ def window(
         days = self.config.window_days
         since = until - days * 86_400 if days else None
     rows = read_window(self.log, self.folder, since, until, max_rows)
-    seen, realised = log_window(self.log, self.folder, since, until, max_rows)
-    seen = seen[seen.index.isin(rows.loc[rows["model_version"] == self.load()[0].version, "id"])]
+    champion = self.load()[0]
+    seen, realised = log_window(self.log, self.folder, since, until, max_rows, champion.attributes)
+    seen = seen[seen.index.isin(rows.loc[rows["model_version"] == champion.version, "id"])]
     begun = since if since is not None else float(rows["predicted_at"].min()) if len(rows) else until
     return PredictionWindow(begun, until, rows, seen, realised[realised.index.isin(seen.index)])
 
@@ -234,6 +235,7 @@ def write_pages(
         table, page = evidently_report(
             *comparison_frames(reference, given.seen.tail(MAX_LOGGED_ROWS).reset_index(drop=True)),
             threshold=self.config.drift,
+            attributes=[*reference.attributes],
         )
         texts |= {"drift.html": page, "drift.json": json.dumps(table.to_dict("records"), indent=1)}
     for name, text in texts.items():

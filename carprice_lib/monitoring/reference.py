@@ -4,18 +4,21 @@
 
 # %% auto #0
 __all__ = ['NUMERIC_FIELDS', 'FREE_TEXTS', 'CATEGORICAL_FIELDS', 'NOT_ELECTRIC', 'OPTIONAL', 'KM_OF_A_YEAR', 'MAX_REFERENCE_ROWS',
-           'with_predictions', 'age_at', 'normalize_text', 'ColumnView', 'column_view', 'loss_features', 'log_error',
-           'share_error', 'without_dates', 'Reference']
+           'with_predictions', 'age_at', 'normalize_text', 'ColumnView', 'attribute_columns', 'column_view',
+           'loss_features', 'log_error', 'share_error', 'without_dates', 'Reference']
 
 # %% ../../nbs/monitoring/04_reference.ipynb #96e3d6df
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from fastcore.basics import patch
 
-from ..data.schema import FIELDS, age_years
+from ..data.schema import FIELDS, FLAGS, age_years
+from ..data.vocabulary import fold
 from ..model.conformal import MAX_INTERVAL_RATIO
 from ..model.explain import Explainer
 from ..model.features import usage_features
@@ -83,9 +86,35 @@ class ColumnView:
         return int((gone & (self.words["fuel"] != "electric")).sum() if field in NOT_ELECTRIC else gone.sum())
 
 # %% ../../nbs/monitoring/04_reference.ipynb #1b3fa81e
+def _comparable(value: Any, kind: str) -> str:
+    "A flag as yes or no, a word in small letters without accents."
+    if kind == "flag":
+        yes = FLAGS.get(str(value).strip().removesuffix(".0").casefold())
+        return str(value) if yes is None else "yes" if yes else "no"
+    return fold(str(value)) or str(value)
+
+
+def attribute_columns(
+    rows: pd.DataFrame,  # listings, attributes beside the fields (n, ...)
+    attributes: Mapping[str, Mapping[str, Any]],  # of a model, by name: kind
+) -> dict[str, np.ndarray]:  # numbers as float, NaN where missing; others as objects, None where missing (n,)
+    "A model's attributes, ready to be compared, whether a table or a log has kept them."
+    empty = pd.Series(np.nan, rows.index, dtype=object)
+    columns = {}
+    for name, about in attributes.items():
+        values = rows.get(name, empty)
+        if about["kind"] == "number":
+            columns[name] = pd.to_numeric(values, errors="coerce").to_numpy(float, na_value=np.nan)
+        else:
+            code, different = pd.factorize(values)
+            columns[name] = np.array([*(_comparable(v, about["kind"]) for v in different), None], object)[code]
+    return columns
+
+
 def column_view(
     rows: pd.DataFrame,  # listings in canonical columns (n, ...)
     as_of: str,  # day that stands in for a missing day
+    attributes: Mapping[str, Mapping[str, Any]] = {},  # of the model, by name
 ) -> ColumnView:
     "Read rows once."
     empty = pd.Series(np.nan, rows.index, dtype=object)
@@ -98,6 +127,9 @@ def column_view(
     words["model"] = np.array(
         [None if m is None else f"{b}|{m}" for b, m in zip(words["brand"], words["model"])], object
     )
+    more = attribute_columns(rows, attributes)
+    numbers |= {name: column for name, column in more.items() if column.dtype != object}
+    words |= {name: column for name, column in more.items() if column.dtype == object}
     return ColumnView({"age": age_at(rows, as_of), **numbers}, words, len(rows))
 
 # %% ../../nbs/monitoring/04_reference.ipynb #f2faeee8
@@ -147,20 +179,31 @@ class Reference:
         self.model = model
         self.train = train
         self.as_of = model.metadata["as_of"]
+        kinds = model.metadata["attributes"]
+        self.attributes = {name: kinds[name] for name in model.attributes.names if name not in FIELDS}
         self.known = {level: pd.Index(model.group_encoder.names[level]) for level in ("brand", "model")}
-        self._inputs(column_view(train, self.as_of))
+        self._inputs(self.view(train))
         self.held = with_predictions(model, held)
         self.asked = held["price"].to_numpy(float)
         self._errors(self.asked, self.held["abstain_reason"].to_numpy() == "")
 
 # %% ../../nbs/monitoring/04_reference.ipynb #e4242802
 @patch
+def view(
+    self: Reference,
+    rows: pd.DataFrame,  # listings in canonical columns, attributes beside them (n, ...)
+) -> ColumnView:
+    "Rows as they are compared with the training rows."
+    return column_view(rows, self.as_of, self.attributes)
+
+
+@patch
 def _inputs(self: Reference, seen: ColumnView) -> None:
     "What the training rows say, and how far such cars have usually run."
-    self.missing = {f: seen.missing(f) for f in OPTIONAL}
+    self.missing = {f: seen.missing(f) for f in (*OPTIONAL, *self.attributes)}
     self.rows = seen.rows
     self.sorted = {n: np.sort(x[np.isfinite(x)]) for n, x in seen.numbers.items()}
-    self.counts = {w: pd.Series(x).value_counts() for w, x in seen.words.items() if w in CATEGORICAL_FIELDS}
+    self.counts = {w: pd.Series(x).value_counts() for w, x in seen.words.items() if w not in FREE_TEXTS}
     car = seen.numbers["age"], seen.numbers["km_driven"], seen.words["fuel"]
     self.usage = fit_usage(*car)
     residual = self.usage.residual(*car)
@@ -170,7 +213,7 @@ def _inputs(self: Reference, seen: ColumnView) -> None:
 @patch
 def _errors(self: Reference, price: np.ndarray, sure: np.ndarray) -> None:
     "How wrong the answers on the held-out rows were, those aside where the model abstained."
-    self.refused, self.unknown = int((~sure).sum()), self.count_unseen(column_view(self.held, self.as_of))
+    self.refused, self.unknown = int((~sure).sum()), self.count_unseen(self.view(self.held))
     rows = self.held[sure]
     price = price[sure]
     self.error, self.weight = log_error(price, rows)

@@ -19,10 +19,12 @@ from typing import Any, cast
 from fastcore.basics import patch
 
 from ..data.schema import FIELDS, read_attributes, read_listing
+from ..data.vocabulary import fold
 from ..errors import ListingError, ModelError, ServiceError
 from ..model.boosting import FewRowsPredictor
 from ..model.conformal import ValuationWarning
 from ..model.explain import Explainer
+from ..model.features import WORD_KINDS
 from ..model.price_model import PriceModel, model_hash
 from ..model.valuation import LABELS, depreciation, rate_deal
 from .prediction_log import new_id
@@ -65,6 +67,8 @@ class LoadedModel:
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
         about = self.model.metadata["attributes"]
         self.attributes: dict[str, dict[str, Any]] = {n: own for n, own in about.items() if n not in FIELDS}
+        words = [n for n in self.model.attributes.effects if about[n]["kind"] in WORD_KINDS]
+        self.spellings = {name: self._spellings(name) for name in words}
         self.makes = self.model.group_encoder.names["brand"]
         self.models: dict[str, list[str]] = {}
         for name in self.model.group_encoder.names["model"]:
@@ -73,6 +77,12 @@ class LoadedModel:
         self._reasons: Explainer | None
         self._reasons = None
         self._mutex = threading.Lock()
+
+    def _spellings(self, name: str) -> dict[str, str]:
+        "The words of an attribute that the model knows, by their folded form: capitals and accents do not count."
+        words = filter(None, self.model.attributes.effects[name])
+        named = self.attributes[name].get("categories", ()) if name in self.attributes else ()
+        return {fold(word): word for word in (*words, *named)}
 
     @property
     def reasons(self) -> Explainer:
@@ -134,7 +144,11 @@ def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
     if beside := [name for name in fields if name in champion.attributes]:
         raise ListingError(f"{beside[0]!r} is an attribute of this model: give it within 'attributes'.")
     listing = read_listing(fields, champion.model.metadata["as_of"])
-    return listing | read_attributes(given.get("attributes"), champion.attributes)
+    more = read_attributes(given.get("attributes"), champion.attributes)
+    for name, known in champion.spellings.items():
+        if name in more and str(more[name]).casefold() not in champion.model.attributes.effects[name]:
+            more[name] = known.get(fold(str(more[name])), more[name])
+    return listing | more
 
 
 def _near(given: str, known: list[str]) -> str:
