@@ -606,12 +606,12 @@ def check_monotonicity_command(
 @app.command("benchmark")
 def benchmark_command(
     quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
-    only: Annotated[str, typer.Option(help="One of peers, model, serving, watching; all by default")] = "",
+    only: Annotated[str, typer.Option(help="One of peers, model, serving, watching, reading; all by default")] = "",
     hours: Annotated[float, typer.Option(help="Begin no further fit of the peers after so many", min=0)] = 24.0,
 ) -> None:
     "Run the benchmark's notebooks and write their pages."
     root = Path.cwd()
-    books = ("peers", "model", "serving", "watching")
+    books = ("peers", "model", "serving", "watching", "reading")
     if only and only not in books:
         raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
     stopped = []

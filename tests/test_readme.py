@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -94,13 +95,17 @@ def follow(clone, command):
     for file in re.findall(r"data/raw/\w+\.csv", command):
         if not (clone.path / file).exists():
             dealer_table().to_csv(clone.path / file, index=False)
+    if "LISTINGS_URL" in command and not (clone.home / "cars.db").exists():
+        with sqlite3.connect(clone.home / "cars.db") as db:
+            dealer_table().to_sql("cars", db, index=False)
     if command.startswith(SERVERS):
         return visit(clone, command)
     if not SOAK and (like := PARTLY.match(command)):
         command = f"carprice datasets use {like[1]} && dvc repro prepare && carprice datasets use demo"
     elif not SOAK and EXPERIMENT.match(command):
         command += " -S tune.seconds=0.1 tune"
-    said = clone.run(command, seconds=900, CARPRICE_DATA_MIRROR=clone.mirror)
+    listings = f"sqlite:///{clone.home / 'cars.db'}"
+    said = clone.run(command, seconds=900, CARPRICE_DATA_MIRROR=clone.mirror, LISTINGS_URL=listings)
     assert "Traceback" not in said, said
 
 COMMANDS = commands((ROOT / "README.md").read_text())

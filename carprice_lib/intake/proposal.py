@@ -61,6 +61,7 @@ from carprice_lib.intake.columns import (
 from .matching import Match, match_facts, match_fields, match_rest
 from ..reading.delimited import Table
 from ..reading.reader import holds_password, is_address, read_file, several_files, shown_address
+from ..reading.sniffing import sniff_packing
 
 # %% ../../nbs/intake/02_proposal.ipynb #c955dd20
 @dataclass
@@ -649,8 +650,9 @@ def _is_large(path: str | Path) -> bool:
     size = 0
     for file in filter(Path.is_file, files):
         with file.open("rb") as stream:
-            text = stream.read(64).isascii()
-        size += file.stat().st_size * (1 if text else 10)
+            head = stream.read(64)
+        packed = sniff_packing(head) or head.startswith((b"PAR1", b"ARROW1"))
+        size += file.stat().st_size * (10 if packed else 1)
     return size > SAMPLE_BYTES
 
 

@@ -96,7 +96,12 @@ class GrowingColumns:
         "All rows."
         for column in self.values.values():
             column.extend([None] * (self.rows - len(column)))
-        return pd.DataFrame({name: typed_column(values) for name, values in self.values.items()})
+        return pd.DataFrame({_writable(name): typed_column(values) for name, values in self.values.items()})
+
+
+def _writable(name: str) -> str:
+    "A name without lone surrogates, which JSON may spell and no file can hold."
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def value_text(value: Any) -> str | None:
@@ -264,7 +269,7 @@ def _array_rows(text: _JsonText, path: str, found: list[str], before: str = "") 
         key = text.value()
         if not isinstance(key, str) or not text.skip(":"):
             raise text.wrong("should be a name and a colon")
-        name = f"{before}.{key}" if before else key
+        name = f"{before}.{_writable(key)}" if before else _writable(key)
         yield from _member_rows(text, path, found, name)
         if text.skip("}"):
             return
