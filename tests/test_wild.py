@@ -394,7 +394,7 @@ def write_extras(pen, sheet, cars):
             sheet.add_attribute(header, shown.get(field, values), kinds, values)
         else:
             sheet.add_ignored(header, left_out[field])
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 and pen.shape["headers"] != "none":
         seats = cars["seats"].tolist()
         sheet.add(pen.header("seats"), [str(v) for v in seats], seats=seats)
 
@@ -508,7 +508,8 @@ def wild_file(seed, folder):
         sheet.fields[next(iter(sheet.columns))].append("year")
     for write in (write_distance, write_words, write_engine, write_power, write_consumption, write_price):
         write(pen, sheet, cars)
-    if rng.random() < 0.5:
+    named = shape["headers"] != "none"
+    if rng.random() < 0.5 and named:  # who can tell such small numbers without one?
         write_owner(pen, sheet, cars)
     if shape["year"] == "age" or rng.random() < 0.4:
         write_listed(pen, sheet, cars)

@@ -176,6 +176,7 @@ _CJK_BEHIND = r"(?<=[\u3040-\u9fff\uac00-\ud7af])"
 _LITRES_PER = r"(?:l|lt|ltr|lit[^\W\d_]*|л|литр[^\W\d_]*|公?升|リットル)\.?\s*(?:/|\b[^\W\d_]{2,4}\b)\s*"
 _LITRES_PER_100 = re.compile(rf"\s*{_LITRES_PER}(?:100|百)")
 _LITRES_BEFORE = re.compile(rf"(?<![^\W\d_]){_LITRES_PER}$")
+_FAR_KM = re.compile(r"\s*[^\W\d_]+\.?\s+(?:[^\W\d_]{2}\s+)?(?:km|км|χλμ)\b")
 _RANGE = re.compile(r"\s*(?:[-–—~～]|\bto\b|\bdo\b|\bbis\b|\ba\b|\bдо\b|至|到)\s*")
 _OTHER_WORDS = frozenset(
     "cyl cylinder cylinders v valve valves door doors dr seat seats speed gears gear rpm x hand year years month months".split()
@@ -244,6 +245,8 @@ def _candidates(text: str, notation: Notation) -> list[_Candidate]:
             word = re.match(r"[\s.\-]*([^\W\d_]+)", text[end:])
             if not unit and notation.units and word and word[1] in _OTHER_WORDS:
                 unit = None
+            if not unit and not scale and notation.scaled and _FAR_KM.match(text[end : end + 30]):
+                unit = None  # the word between may multiply
         if _is_of_consumption(text, match, notation) or (unit and _is_part_of_unit(text, match.end(), unit, notation)):
             unit = None
         found.append(_Candidate(sign * value, unit, match.start(), end))

@@ -72,7 +72,7 @@ def spellings(
 # %% ../../nbs/data/01_vocabulary.ipynb #462a3226
 @cache
 def words_of(
-    section: str,  # of the files: yes, no, missing
+    section: str,  # of the files: yes, no, missing, former (parts of headers that count former owners)
 ) -> frozenset[str]:  # folded
     "The words of a list, in any of the languages."
     words = (word for vocabulary in languages().values() for word in vocabulary.get(section) or ())

@@ -79,6 +79,8 @@ def header_unit(
     "The unit that a header names: behind a comma, in brackets, or as its last word."
     units = unit_spellings().keys() | INVERSE_UNITS.keys()
     named = [*_marked_places(column), normalize_token(header_words(column).split(" ")[-1])]
+    scaled = sorted(multiples(), key=len, reverse=True)
+    named += [next((p.removeprefix(word) for word in scaled if p.startswith(word)), "") for p in named]
     return next((unit for unit in named if unit in units), "")
 
 

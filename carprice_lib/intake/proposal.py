@@ -47,7 +47,7 @@ from carprice_lib.data.parsing import (
     units_of,
 )
 from ..data.schema import FIELDS, OWNERS
-from ..data.vocabulary import fold, header_words, languages, meanings_of, spellings
+from ..data.vocabulary import fold, header_words, languages, meanings_of, spellings, words_of
 from ..errors import DatasetError
 from carprice_lib.intake.columns import (
     ColumnProfile,
@@ -251,7 +251,11 @@ def guess_currency(
         found = currencies_in(str(text))
         if found:
             votes[found] = votes.get(found, 0.0) + n
-    named = currencies_in(column) or (max(votes, key=lambda codes: votes[codes]) if votes else frozenset())
+    named = (
+        currencies_in(column)
+        or currencies_in(header_words(column))
+        or (max(votes, key=lambda codes: votes[codes]) if votes else frozenset())
+    )
     country = [str(code) for code in own.get("country_money") or ()] or _currency_of_links(raw)
     if len(named) == 1:
         return min(named), ""
@@ -308,10 +312,13 @@ def guess_day(
 
 def _distance_factor(raw: pd.DataFrame, placed: dict[str, Match], as_of: str) -> float:
     "Are odometers written in thousands?"
-    if "km_driven" not in placed or "year" not in placed:
+    if "km_driven" not in placed or not {"year", "age"} & set(placed):
         return 1.0
     km = pd.to_numeric(parse_numbers(raw[placed["km_driven"].column], notation_of("km_driven", "km")), errors="coerce")
-    age = pd.Timestamp(as_of).year + 1 - pd.to_numeric(parse_years(raw[placed["year"].column]), errors="coerce")
+    if "year" in placed:
+        age = pd.Timestamp(as_of).year + 1 - pd.to_numeric(parse_years(raw[placed["year"].column]), errors="coerce")
+    else:
+        age = 1 + pd.to_numeric(parse_numbers(raw[placed["age"].column], notation_of("age")), errors="coerce")
     per_year = (km / age)[(km > 0) & (age >= 3)]
     middle = float(per_year.median()) if len(per_year) else np.nan
     return 1e3 if middle < 500 and 1_500 <= middle * 1e3 <= 100_000 else 1.0
@@ -372,10 +379,9 @@ def _counts_mil(p: ColumnProfile) -> bool:
     return in_header or p.share_of(re.compile(r".*\d\s*mil\b", re.I)) > 0.3
 
 # %% ../../nbs/intake/02_proposal.ipynb #8dd91ad2
-_FORMER_OWNERS = re.compile(
-    r"prev|former|vorbesitzer|vorhalter|anterior|anterieur|precedent|tidigare|tidligere|vorige|poprzedn|predchozi|предыдущ"
-    "|edelli|onceki|elozo|过户|過戶|변경"
-)  # headers of counts of them, folded
+def _counts_former_owners(column: str) -> bool:
+    "Does a header say that it counts transfers, or the owners before this one?"
+    return any(part in fold(header_words(column)) for part in words_of("former"))
 
 
 def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], currency: str) -> None:
@@ -395,7 +401,7 @@ def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], curr
             m.guess = ""
         if name in ("fuel", "transmission") and (own := _own_words(name, p, language)):
             m.settings["words"] = own
-        if name == "owner" and _FORMER_OWNERS.search(fold(header_words(p.column))):
+        if name == "owner" and _counts_former_owners(p.column):
             m.settings["words"] = {str(i): word for i, word in enumerate(OWNERS[:4])}
             m.guess = "a car without a former owner is its first one's"
         if name == "listed_on" and (form := p.dates[0]) not in ("", "ISO8601"):
