@@ -326,7 +326,9 @@ def answer_table(
         ("range", f"{money(said['low'])} to {money(said['high'])}, which holds for {said['level']:.0%} of like cars"),
     ]
     if said["deal"]:
-        lines.append(("asked", f"{money(said['deal']['asking_price'])}: {said['deal']['label'] or 'no label'}"))
+        lines.append(
+            ("asked", f"{money(said['deal']['asking_price'])}: {said['deal']['label'] or said['deal']['why']}")
+        )
     return "\n".join(
         f"{k:<8}{v}" for k, v in [*lines, *(("note", n) for n in said["notes"]), ("model", said["model_version"])]
     )

@@ -71,6 +71,17 @@ def test_an_answer_says_what_to_tell_next_and_what_was_never_sold(server):
     assert odd["high"] / odd["low"] > usual["high"] / usual["low"]
 
 
+def test_no_label_calls_a_suspicious_or_unknown_price_great(server):
+    cars = [COROLLA, COROLLA | {"brand": "Zastava"}, COROLLA | {"model": "Koral"}]
+    deals = [httpx.post(f"{server.base}/predict?asking_price=300", json=car).json()["deal"] for car in cars]
+    assert [deal["label"] for deal in deals] == [""] * 3
+    assert deals[0]["why"].startswith("far below what like cars cost") and not deals[1]["edges"]
+    assert all("not among the listings the model learned from" in deal["why"] for deal in deals[1:])
+    lines = "brand,model,year,asking_price\nToyota,Corolla,2018,300\n"
+    answer = httpx.post(f"{server.base}/predict/batch", content=lines, headers={"content-type": "text/csv"})
+    assert ",great," not in answer.text and "far below what like cars cost" in answer.text
+
+
 def test_the_make_of_a_model_is_suggested(server):
     said = httpx.post(f"{server.base}/predict", json=COROLLA | {"model": "Golf"}).json()
     assert said["suggestions"] == {"brand": "Volkswagen"} and "Golf is a model of Volkswagen" in said["notes"]

@@ -87,8 +87,11 @@ def _deal_html(answer: Mapping[str, Any], language: str) -> str:
     if not deal:
         return ""
     asked = format_money(language, deal["asking_price"], answer["currency"])
-    sentence = translate(language, "deal", asked=asked, label=deal_label(language, deal["label"]))
-    return f'<p class="deal">{sentence}</p>'
+    if deal["why"]:
+        sentence = translate(language, "no_label", asked=asked, why=translate_warning(language, deal["why"]))
+    else:
+        sentence = translate(language, "deal", asked=asked, label=deal_label(language, deal["label"]))
+    return f'<p class="deal">{escape(sentence)}</p>'
 
 
 def error_html(

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['MIN_ANNUAL_DEPRECIATION', 'AGE_SCALE_PER_YEAR', 'MAX_UPPER_SPREAD', 'SCORE_POINTS', 'PRICE_STEP', 'GAPS',
            'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS', 'EXTRAPOLATION_SLOPE', 'ABSTAIN_MARGIN',
-           'MAX_INTERVAL_RATIO', 'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound', 'conformal_quantiles',
-           'ScoreDistribution', 'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain']
+           'MAX_INTERVAL_RATIO', 'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound', 'scores_needed',
+           'conformal_quantiles', 'ScoreDistribution', 'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning',
+           'ApplicabilityDomain']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
 from collections.abc import Sequence
@@ -90,6 +91,13 @@ def upper_bound(
     return centre + np.clip(score * spread, 0.0, MAX_UPPER_SPREAD) * age_scale(age)
 
 # %% ../../nbs/model/03_conformal.ipynb #8d26036d
+def scores_needed(
+    confidence_level: float,  # nominal coverage, such as 0.9
+) -> int:
+    "Scores from which on a range of a level can be told."
+    return int(np.ceil(round(2 / (1 - confidence_level), 6))) - 1
+
+
 def conformal_quantiles(
     scores: np.ndarray,  # sorted signed scores (n,)
     confidence_level: float,  # nominal coverage, such as 0.9
@@ -97,12 +105,12 @@ def conformal_quantiles(
     "Ends of a range in scores; raises `ModelError` where there are too few of them for the level."
     if not 0 < confidence_level < 1:
         raise ModelError(f"The level of a range is {confidence_level}, but must be between 0 and 1, such as 0.9.")
-    k = int(np.floor(round((1 - confidence_level) / 2 * (len(scores) + 1), 9)))
-    least = np.ceil(round(2 / (1 - confidence_level), 6)) - 1
-    if k < 1:
+    least = scores_needed(confidence_level)
+    if len(scores) < least:
         raise ModelError(
-            f"A range of {confidence_level:.0%} needs at least {least:.0f} calibration rows, but there are {len(scores)}."
+            f"A range of {confidence_level:.0%} needs at least {least} calibration rows, but there are {len(scores)}."
         )
+    k = int(np.floor(round((1 - confidence_level) / 2 * (len(scores) + 1), 9)))
     return float(scores[k - 1]), float(scores[-k])
 
 # %% ../../nbs/model/03_conformal.ipynb #a2661a31
@@ -261,7 +269,6 @@ WARNINGS = dict(
     unseen_name="this trim is not among the listings the model learned from",
     imputed="what the listing leaves open is averaged over like cars, which differ in it",
     never_sold_with="among the listings the model learned from, none of this model has {value} as its {field}",
-    narrower="the range may narrow from ±{now:.0%} to about ±{then:.0%} once this is told: {field}",
     distance_assumed="the distance is not given: {km:,.0f} km are assumed, which is typical of its age",
     fuel_assumed="the fuel is not given: {value} is assumed, which most cars like it have",
     transmission_assumed="the gearbox is not given: {value} is assumed, which most cars like it have",
@@ -270,10 +277,12 @@ WARNINGS = dict(
     too_old="a car of {age:.0f} years is beyond what the model can tell; the limit is {limit:.0f}",
     too_far="{km:,.0f} km are beyond what the model can tell; the limit is {limit:,.0f}",
     too_wide="the range is too wide to be of use: its upper end is {ratio:.0f} times the lower",
+    far_below="far below what like cars cost: damage, fraud or a slip of the keyboard?",
+    narrower="the range may narrow from ±{now:.0%} to about ±{then:.0%} once this is told: {field}",
     suggestion="did you mean {name}?",
     other_make="{model} is a model of {make}",
     age_counted_for="the age is counted for {as_of}, the day of the newest listings known",
-)  # code: English, with its parameters; the last three are the service's
+)  # code: English, with its parameters; the last four are the service's
 
 
 class ValuationWarning(str):

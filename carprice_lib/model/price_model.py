@@ -539,6 +539,18 @@ def value(
         warnings.insert(0, ValuationWarning("distance_assumed", km=km))
     return Valuation(price, low, high, level, [*design.profiles[0].warnings, *warnings], abstain_reason)
 
+
+@patch
+def intervals(
+    self: PriceModel,
+    listing: Mapping[str, Any],  # fields of one listing
+    confidence_levels: Sequence[float],  # nominal coverages
+) -> np.ndarray:  # price, low and high at each level (levels, 3)
+    "Ranges of one listing at several levels."
+    design = self.design_row(listing)
+    mixtures = self.mixtures(design)
+    return np.concatenate([self._intervals(design, mixtures, level) for level in confidence_levels]).astype(float)
+
 # %% ../../nbs/model/06_price_model.ipynb #bda083ec
 MIN_NARROWING = 0.03  # share of the width that an answer must take off to be asked for
 _COARSE_STEP = 2.0**-10  # log price: widths are shown in per cent

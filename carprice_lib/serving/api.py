@@ -51,9 +51,11 @@ class DealResponse(BaseModel):
     "How an asked price stands among like cars."
 
     asking_price: float
-    label: str = Note(description="great, good, fair, high or overpriced; empty where the model abstains")
-    why: str
-    edges: dict[str, float] = Note(description="upper edge of each label")
+    label: str = Note(description="great, good, fair, high or overpriced; empty where there is none")
+    why: str = Note(
+        description="why there is no label: the model abstains, never saw the make or model, or the price is far too low"
+    )
+    edges: dict[str, float] = Note(description="upper edge of each label; empty where no price could have one")
 
 # %% ../../nbs/serving/05_api.ipynb #c169054b
 class PredictionResponse(BaseModel):

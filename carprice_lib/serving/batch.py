@@ -74,9 +74,9 @@ def _priced(prediction: Mapping[str, Any]) -> dict[str, Any]:
     "An answer as a row of a table."
     same = ("prediction_id", "price", "low", "high", "level", "abstained")
     row = {name: prediction[name] for name in same}
-    texts = [prediction["abstain_reason"], *prediction["notes"]]
-    label = prediction["deal"]["label"] if prediction["deal"] else None
-    return row | {"label": label or None, "note": " ".join(filter(None, texts)), "error": None}
+    deal = prediction["deal"] or {"label": None, "why": ""}
+    texts = dict.fromkeys([prediction["abstain_reason"], deal["why"], *prediction["notes"]])
+    return row | {"label": deal["label"] or None, "note": " ".join(filter(None, texts)), "error": None}
 
 # %% ../../nbs/serving/03_batch.ipynb #d9601637
 def file_kind(

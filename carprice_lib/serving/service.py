@@ -248,7 +248,7 @@ def _deal(champion: LoadedModel, listing: Mapping[str, Any], asking_price: float
     return {
         "asking_price": asking_price,
         "label": deal.label,
-        "why": deal.abstain_reason or "",
+        "why": deal.why or "",
         "edges": dict(zip(LABELS, edges)),
     }
 
