@@ -251,7 +251,7 @@ def profile(
         self._profiles[car] = made
     return made
 
-
+# %% ../../nbs/model/06_price_model.ipynb #39c78ddb
 @patch
 def _doubt(self: PriceModel, profile: CarProfile, told: CarKey) -> None:
     "Widen the range of a car that has a fuel or a gearbox with which its model was never sold."
