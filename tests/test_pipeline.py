@@ -99,7 +99,7 @@ def test_an_experiment(finished):
     finished.run("git add -A && git commit -qm results")
     said = finished.run("dvc exp run -n fewer -S report.listings=3")
     assert "stage 7 of 7: report" in said and "stage 6 of 7" not in said
-    assert "fewer" in finished.run("dvc exp show --no-pager")
+    assert "fewer" in finished.run("dvc exp show --csv")
     assert "report.listings" in finished.run("dvc params diff HEAD")
 
 @pytest.fixture(scope="module")
