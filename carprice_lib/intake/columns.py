@@ -115,11 +115,12 @@ def main_language(
 def _glued_phrase(column: str) -> str:
     "The known words that a header in Chinese, Japanese or Korean begins with, where the rest is a unit: `售价万元`."
     squeezed = squeeze_name(header_words(column))
-    rests = unit_spellings().keys() | units_of("price").keys() | {""}
+    rests = unit_spellings().keys() | units_of("price").keys() | {"", "年"}
     for end in range(len(squeezed) - 1, 1, -1):
         rest = squeezed[end:]
         multiple = next((w for w in multiples() if rest.startswith(w)), "")
-        if squeezed[:end] in header_phrases() and _CJK.search(rest) and rest.removeprefix(multiple) in rests:
+        parted = _CJK.search(rest) or _CJK.match(squeezed[end - 1])
+        if squeezed[:end] in header_phrases() and parted and {rest, rest.removeprefix(multiple)} & rests:
             return squeezed[:end]
     return ""
 

@@ -27,7 +27,7 @@ from carprice_lib.data.parsing import (
     units_of,
 )
 from ..data.schema import FIELDS
-from ..data.vocabulary import fold, header_words
+from ..data.vocabulary import fold, header_words, makes, squeeze_name
 from carprice_lib.intake.columns import (
     ColumnProfile,
     header_unit,
@@ -163,8 +163,18 @@ def _settle_dates(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> 
         if "age" in placed or span <= MAX_LISTED_YEARS:
             day = placed.pop("year")
             placed.setdefault("listed_on", day)
+            _place_year(placed, known)
     if "year" in placed:
         placed.pop("age", None)
+
+
+def _place_year(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
+    "The column that is left and suits a year best, where there is no age."
+    taken = {m.column for m in placed.values()}
+    scores = {p.column: _score(p, "year") for p in known.values() if p.column not in taken}
+    best = max(scores, key=lambda column: scores[column], default="")
+    if "age" not in placed and best and scores[best] >= MIN_SCORE:
+        placed["year"] = Match(best, scores[best], samples=known[best].samples())
 
 # %% ../../nbs/intake/01_matching.ipynb #5b97d257
 def _settle_names(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
@@ -243,17 +253,19 @@ def _from_link(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> Non
 def _dependent_model(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
     "The text column whose values each belong to one make is the model."
     brand = known[placed["brand"].column].values.astype("str")
+    make_of = {b: makes().get(squeeze_name(b)) for b in brand.dropna().unique()}
     taken = {m.column for f, m in placed.items() if f != "variant"}
     best: tuple[float, ColumnProfile] | None = None
     for p in known.values():
-        if (
-            p.column in taken
-            or p.numeric > 0.9
-            or not 1 < len(p.counts) <= 0.6 * len(p.texts)
-            or value_fit(p, "brand") > 0.7
-        ):
+        if p.column in taken or p.numeric > 0.9 or value_fit(p, "brand") > 0.7:
             continue
         pairs = pd.DataFrame(dict(brand=brand, model=p.values.astype("str"))).dropna()
+        theirs = [(make_of[b], squeeze_name(m)) for b, m in pairs.itertuples(index=False)]
+        if theirs and np.mean([make is not None and m in make.models for make, m in theirs]) > 0.6:
+            best = (1.0, p)
+            break
+        if not 1 < len(p.counts) <= 0.6 * len(p.texts):
+            continue
         if pairs["brand"].nunique() < 3 or pairs["model"].nunique() < pairs["brand"].nunique():
             continue
         size = pairs.groupby(["model", "brand"]).size()

@@ -492,14 +492,20 @@ def _price_by_currency(profiles: list[ColumnProfile], placed: dict[str, Match]) 
         placed["price"] = Match(column.column, 0.5, samples=column.samples(), guess="the only column in a currency")
 
 
+def _repeated(p: ColumnProfile) -> bool:
+    "Do few different values make up a column?"
+    return len(p.counts) <= 0.6 * len(p.texts)
+
+
 def _engine_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) -> None:
-    "Litres of displacement that no header names: numbers with one decimal, most of them between one and two and a half."
+    "A displacement that no header names: litres with one decimal, or cubic centimetres just below a full hundred."
     if "engine_cc" in placed:
         return
     taken = {m.column for m in placed.values()}
     for p in profiles:
-        litres = p.share_of(re.compile(r"[0-8][.,]\d$"))
-        if p.column not in taken and litres > 0.9 and 0.9 <= p.middle <= 2.5:
+        litres = p.share_of(re.compile(r"[0-8][.,]\d$")) > 0.9 and 0.9 <= p.middle <= 2.5
+        below = p.share(p.numbers.mod(100).between(80, 99) & p.numbers.between(600, 7_000))
+        if p.column not in taken and (litres or (below > 0.6 and p.middle < 3_500 and _repeated(p))):
             placed["engine_cc"] = Match(p.column, 0.4, samples=p.samples(), guess="no header says so")
             return
 
@@ -511,8 +517,8 @@ def _price_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) ->
     if not all(p.column.startswith("column_") for p in profiles):
         _price_by_currency(profiles, placed)
         return
-    _distance_by_values(profiles, placed)
     _engine_by_values(profiles, placed)
+    _distance_by_values(profiles, placed)
     taken = {m.column for m in placed.values()}
     left = [
         p for p in profiles if p.column not in taken and p.numeric > 0.6 and len(p.counts) > min(10, 0.3 * len(p.texts))

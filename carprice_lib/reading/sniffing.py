@@ -200,6 +200,8 @@ def sniff_bom(
 
 # %% ../../nbs/reading/00_sniffing.ipynb #6745861a
 ENCODINGS = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "gb18030", "cp932", "cp949", "big5", "koi8-r"]
+_WITHOUT_FRAMES = [name for name in ENCODINGS if name != "koi8-r"]
+_FRAMES = re.compile("[\u2500-\u257f]")  # parts of frames, of which KOI8-R has many and listings none
 _TOLD_BYTES = 100_000  # so many tell the encoding
 _LINE_BYTES = 20_000  # so many of whole lines, whose plain words tell the language
 _CELL = re.compile(rb"[^,;\t\r\n\"']+")  # these marks are part of no character in any of the encodings
@@ -231,6 +233,8 @@ def _likeliest(parts: list[bytes]) -> str:
     sure: dict[str, float] = {"cp1252": 0.0}
     for part in parts:
         guess = chardet.detect(part, include_encodings=ENCODINGS, compat_names=False)
+        if guess["encoding"] and _FRAMES.search(part.decode(guess["encoding"], errors="replace")):
+            guess = chardet.detect(part, include_encodings=_WITHOUT_FRAMES, compat_names=False)
         if guess["encoding"] and not part.isascii():
             name = codecs.lookup(guess["encoding"]).name
             sure[name] = sure.get(name, 0.0) + guess["confidence"]
