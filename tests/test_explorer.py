@@ -215,6 +215,7 @@ def test_a_place_where_no_page_can_go(tmp_path, place, said):
 
 def test_a_sample_is_called_one(tmp_path, monkeypatch):
     monkeypatch.setattr(proposal, "SAMPLE_BYTES", 200_000)
+    monkeypatch.setattr(proposal, "SAMPLED_ROWS", 2_000)
     simulate(rows=4_000, seed=1)[0].to_csv(tmp_path / "large.csv", index=False)
     report = explore_file(tmp_path / "large.csv", ROOT)
     text = Page(report.html()).text
