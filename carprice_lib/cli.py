@@ -302,7 +302,7 @@ def predict_command(
     level: Annotated[float | None, typer.Option(help="Nominal coverage of the range, 0.5 to 0.99")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For machines")] = False,
 ) -> None:
-    "Price one car given by options, or a file of them (-o FILE); ends with 3 where rows of the file have no price."
+    "Price one car given by options, or a file of them (-o FILE); ends with 3 where rows of the file are in error."
     from carprice_lib.serving.service import Service, champion_folder
 
     if (file is None) == (not listing):
@@ -321,10 +321,10 @@ def answer_table(
     def money(value: float) -> str:
         return f"{value:,.0f} {said['currency']}"
 
-    lines = [
-        ("price", f"none: {said['abstain_reason']}" if said["abstained"] else money(said["price"])),
-        ("range", f"{money(said['low'])} to {money(said['high'])}, which holds for {said['level']:.0%} of like cars"),
-    ]
+    lines = [("price", f"none: {said['abstain_reason']}" if said["abstained"] else money(said["price"]))]
+    if not said["abstained"]:
+        ends = f"{money(said['low'])} to {money(said['high'])}"
+        lines.append(("range", f"{ends}, which holds for {said['level']:.0%} of like cars"))
     if said["deal"]:
         lines.append(
             ("asked", f"{money(said['deal']['asking_price'])}: {said['deal']['label'] or said['deal']['why']}")
@@ -335,7 +335,7 @@ def answer_table(
 
 # %% ../nbs/04_cli.ipynb #13f78b50
 STREAM = Path("-")  # standard input or output
-SOME_ROWS_FAILED = 3  # exit code of `predict` where it priced a file but for some rows
+SOME_ROWS_FAILED = 3  # exit code of `predict` where it priced a file but for rows in error
 
 
 def _price_file(file: Path, out: Path | None, level: float | None) -> None:
@@ -355,11 +355,11 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
         raise CliError(f"There is no file {file.name!r} here.")
     if out != STREAM:
         spare(out, *([] if file == STREAM else [file]))
-    failed = 0
+    without = {"error": 0, "abstained": 0}  # rows that have no price
 
     def count(rows: list[dict]) -> None:
-        nonlocal failed
-        failed += sum(row["error"] is not None for row in rows)
+        for why in without:
+            without[why] += sum(bool(row[why]) for row in rows)
 
     def tell(rows: int) -> None:
         print(f"\r{rows:,} rows", end="", file=sys.stderr, flush=True)
@@ -374,9 +374,11 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
     print(file=sys.stderr)
     if out != STREAM:
         print(out)
-    if failed:
-        rows = "1 row has" if failed == 1 else f"{failed:,} rows have"
-        print(f"{rows} no price; the column 'error' says why.", file=sys.stderr)
+    for why, column in (("abstained", "note"), ("error", "error")):
+        if n := without[why]:
+            rows = "1 row has" if n == 1 else f"{n:,} rows have"
+            print(f"{rows} no price; the column {column!r} says why.", file=sys.stderr)
+    if without["error"]:
         raise typer.Exit(SOME_ROWS_FAILED)
 
 # %% ../nbs/04_cli.ipynb #aeb277c3
@@ -423,12 +425,10 @@ def explain_command(
     if as_json:
         return print(json.dumps(why, ensure_ascii=False))
     rows = [("a usual car", why["base"]), *why["drivers"].items(), ("price", why["price"])]
-    print(
-        "\n".join(
-            f"{name:<22}{amount:>12,.0f}{' ' + why['currency'] if name in ('a usual car', 'price') else ''}"
-            for name, amount in rows
-        )
-    )
+    for name, amount in [] if why["abstained"] else rows:
+        print(f"{name:<22}{amount:>12,.0f}{' ' + why['currency'] if name in ('a usual car', 'price') else ''}")
+    if why["abstained"]:
+        print(f"{'price':<22}none: {why['abstain_reason']}")
     for c in why["comparables"]:
         name = " ".join(str(c[f]) for f in ("brand", "model", "variant", "year") if f in c)
         km = c.get("km_driven")

@@ -82,6 +82,23 @@ def test_no_label_calls_a_suspicious_or_unknown_price_great(server):
     assert ",great," not in answer.text and "far below what like cars cost" in answer.text
 
 
+def test_abstention_is_no_price(server):
+    "Who reads the price alone must not find one that the model would not stand for."
+    old = COROLLA | {"year": 1951, "km_driven": 300_000}
+    ask = lambda route, body: httpx.post(f"{server.base}{route}", json=body).json()
+    told = ask("/predict?explain=true&asking_price=9000", old)
+    given = [told, told["explanation"], ask("/explain", old), *ask("/depreciation", old)]
+    given += ask("/predict/batch", {"listings": [old]})["rows"]
+    for said in given:
+        assert said["abstained"] and not {said.get(name) for name in ("price", "low", "high", "base")} - {None}
+        assert "years is beyond what the model can tell" in said.get("abstain_reason", said.get("note"))
+    assert told["deal"]["edges"] == {} and told["deal"]["label"] == ""
+    assert {car["adjusted"] for car in told["explanation"]["comparables"]} == {None}
+    table = f"{','.join(old)}\n{','.join(map(str, old.values()))}\n"
+    lines = httpx.post(f"{server.base}/predict/batch", content=table, headers={"content-type": "text/csv"}).text
+    assert ",,,,0.9,True,," in lines
+
+
 def test_the_make_of_a_model_is_suggested(server):
     said = httpx.post(f"{server.base}/predict", json=COROLLA | {"model": "Golf"}).json()
     assert said["suggestions"] == {"brand": "Volkswagen"} and "Golf is a model of Volkswagen" in said["notes"]
@@ -129,12 +146,14 @@ QUIET = dict(deadline=None, database=None, suppress_health_check=list(HealthChec
 
 
 def sound(said):
-    "Is every price in an answer above zero and finite? A marked row has none."
+    "Is every price in an answer above zero and finite? Where a row is in error or the model abstains there is none."
     if isinstance(said, list):
         return all(map(sound, said))
     if not isinstance(said, dict) or said.get("error"):
         return True
     ends = [said[k] for k in ("price", "low", "high") if k in said]
+    if said.get("abstained"):
+        return ends == [None] * len(ends)
     return all(isinstance(v, (int, float)) and 0 < v < float("inf") for v in ends) and all(map(sound, said.values()))
 
 
@@ -199,6 +218,8 @@ def hostile_listings(base, requests, chance):
                 said = answer.json()
                 if answer.status_code == 422:
                     assert said["detail"] and "Traceback" not in said["detail"]
+                elif said["abstained"]:
+                    assert said["abstain_reason"] and sound(said)
                 else:
                     assert 0 < said["low"] <= said["price"] <= said["high"] < float("inf")
 

@@ -135,11 +135,12 @@ def deal_chart(
 
 # %% ../../nbs/apps/01_charts.ipynb #1953321f
 def depreciation_chart(
-    path: Sequence[Mapping[str, float]],  # from `Service.depreciation`
+    path: Sequence[Mapping[str, Any]],  # from `Service.depreciation`
     currency: str,  # ISO code
     language: str = "en",  # one of `LANGUAGES`
 ) -> str:  # SVG
-    "Price and range as the car ages."
+    "Price and range as the car ages, as far as there is a price."
+    path = [year for year in path if year["price"] is not None]
     x_of = _scale([p["ahead"] for p in path], 34, WIDTH - 34)
     y_of = _scale([0, max(p["high"] for p in path)], 180, 24)
     x = [x_of(p["ahead"]) for p in path]

@@ -125,7 +125,7 @@ def _comparable_row(car: Mapping[str, Any], currency: str, language: str) -> str
         f"{car['year']:.0f}",
         "–" if km is None or math.isnan(km) else format_number(language, km),
         format_money(language, car["price"], currency, exact=True),
-        format_money(language, car["adjusted"], currency),
+        "–" if car["adjusted"] is None else format_money(language, car["adjusted"], currency),
     ]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
@@ -245,7 +245,7 @@ def valuation_html(
 ) -> ValuationHtml:
     "Value a car and keep the answer in the log; raises `ListingError` and `ModelError`."
     answer = service.predict(listing, level, asked or None)
-    why = service.explain(listing)
+    why = service.explain(listing, level=level)
     log.write([to_log_row(answer, listing, "page")])
     price = price_html(answer, language)
     table = comparables_html(why, language)
@@ -254,7 +254,7 @@ def valuation_html(
         return ValuationHtml(price, "", table, "", link)
     drivers = _titled("drivers", waterfall_chart(why, language), language)
     place = _titled("stand", deal_chart(answer, why["comparables"], language), language)
-    path = service.depreciation(listing)
+    path = service.depreciation(listing, level=level)
     years = _titled("years", depreciation_chart(path, answer["currency"], language), language)
     return ValuationHtml(price, drivers, place + table, years, link)
 
@@ -550,7 +550,7 @@ def _priced_path(file: str) -> Path:
 
 def _file_summary(table: Any, currency: str, language: str) -> str:
     "How many rows were priced, and at what prices."
-    good = int(table["error"].isna().sum())
+    good = int(table["price"].notna().sum())
     counts = translate(language, "done", n=len(table), good=good, bad=len(table) - good)
     prices = table["price"].dropna().tolist()
     return f'<div role="status"><p><b>{counts}</b></p>{range_chart(prices, currency, language)}</div>'

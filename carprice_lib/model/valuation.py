@@ -17,7 +17,7 @@ import pandas as pd
 from ..errors import ModelError
 from .conformal import ValuationWarning, scores_needed
 from .imputation import LOG_KM
-from .price_model import PriceModel
+from .price_model import PriceModel, Valuation
 
 # %% ../../nbs/model/09_valuation.ipynb #26784b35
 LABELS = dict(
@@ -48,11 +48,12 @@ def rate_deal(
     model: PriceModel,
     listing: Mapping[str, Any],  # fields of one listing
     asking_price: float,  # in the model's currency
+    confidence_level: float | None = None,  # of the range that the model abstains from; its own by default
 ) -> Deal:
     "Label of an asked price; raises `ModelError` for one that is no price."
     if not (isinstance(asking_price, Real) and 0 < asking_price < np.inf):
         raise ModelError(f"The asked price is {asking_price!r}, but must be a number above 0.")
-    value = model.value(listing)
+    value = model.value(listing, confidence_level)
     unseen = next((w for w in value.warnings if w.code in ("unseen_brand", "unseen_model")), None)
     if why := value.abstain_reason or unseen:
         return Deal("", (), why)
@@ -74,7 +75,8 @@ def depreciation(
     listing: Mapping[str, Any],  # fields of one listing
     years: int = 5,  # how many to look ahead
     km_per_year: float | None = None,  # km; the car's own mean by default
-) -> list[dict[str, Any]]:  # ahead (years), age (years), km_driven, price, low, high: today first
+    confidence_level: float | None = None,  # nominal coverage; the model's own by default
+) -> list[dict[str, Any]]:  # ahead (years), age (years), km_driven, then as `_amounts`: today first
     "What a car will be worth as it ages."
     design = model.design_row(listing)
     usage = design.typical[0]
@@ -83,7 +85,7 @@ def depreciation(
     told = listing.get("km_driven")
     if told is None or told != told:
         if not assumed or km_per_year is None:
-            return _typical_path(model, listing, years)
+            return _typical_path(model, listing, years, confidence_level)
         told = np.expm1(usage[LOG_KM]) * 1000
     km = float(told)
     pace = float(np.clip(km / max(age, 1.0), *ANNUAL_KM_RANGE)) if km_per_year is None else float(km_per_year)
@@ -92,21 +94,26 @@ def depreciation(
     path = []
     for ahead in range(years + 1):
         then = dict(listing) | dict(year=listing["year"] - ahead, km_driven=km + ahead * pace)
-        v = model.value(then)
-        path.append(
-            dict(ahead=ahead, age=age + ahead, km_driven=then["km_driven"], price=v.price, low=v.low, high=v.high)
-        )
+        usage = dict(ahead=ahead, age=age + ahead, km_driven=then["km_driven"])
+        path.append(usage | _amounts(model.value(then, confidence_level)))
     return path
 
 
-def _typical_path(model: PriceModel, listing: Mapping[str, Any], years: int) -> list[dict[str, Any]]:
+def _amounts(value: Valuation) -> dict[str, Any]:
+    "Price, low and high, None where the model abstains; whether it does, and why."
+    given = {name: None if value.abstained else getattr(value, name) for name in ("price", "low", "high")}
+    return given | dict(abstained=value.abstained, abstain_reason=value.abstain_reason or "")
+
+
+def _typical_path(
+    model: PriceModel, listing: Mapping[str, Any], years: int, confidence_level: float | None
+) -> list[dict[str, Any]]:
     "The coming years of a car told without its distance: each with what is typical of its age, None where none is read."
     path = []
     for ahead in range(years + 1):
         then = dict(listing) | dict(year=listing["year"] - ahead)
-        v = model.value(then)
         design = model.design_row(then)
         km = float(np.expm1(design.typical[0, LOG_KM]) * 1000) if design.lacks("distance")[0] else None
         age = float(design.typical[0, 0])
-        path.append(dict(ahead=ahead, age=age, km_driven=km, price=v.price, low=v.low, high=v.high))
+        path.append(dict(ahead=ahead, age=age, km_driven=km) | _amounts(model.value(then, confidence_level)))
     return path

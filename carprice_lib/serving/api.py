@@ -62,12 +62,12 @@ class PredictionResponse(BaseModel):
     "What a car is worth."
 
     prediction_id: str
-    price: float = Note(gt=0, description="conditional median, in the currency")
+    price: float | None = Note(gt=0, description="conditional median, in the currency; null where the model abstains")
     currency: str
-    low: float = Note(gt=0)
-    high: float = Note(gt=0)
+    low: float | None = Note(gt=0, description="lower end of the range; null where the model abstains")
+    high: float | None = Note(gt=0, description="upper end of the range; null where the model abstains")
     level: float = Note(description="share of like cars whose price lies in the range")
-    abstained: bool = Note(description="true: do not use this price")
+    abstained: bool = Note(description="true: there is no price")
     abstain_reason: str = Note(description="why not; empty where it did not abstain")
     notes: list[str] = Note(description="why the range is wider, and what was assumed")
     suggestions: dict[str, str] = Note(description="names that may have been meant, by field")
@@ -335,7 +335,7 @@ def _predict_routes(api: Api) -> None:
         prediction = api.service.predict(listing, query.level, query.asking_price)
         api.count_priced("api", [prediction])
         if query.explain:
-            prediction["explanation"] = await run_in_threadpool(api.service.explain, listing)
+            prediction["explanation"] = await run_in_threadpool(api.service.explain, listing, level=query.level)
         await api.log.add(to_log_row(prediction, listing, "api", _request_id(request)))
         return json_response(prediction)
 
@@ -374,13 +374,13 @@ def _explain_routes(api: Api) -> None:
 
     @api.post("/explain", **description)
     async def explain(listing: PredictionRequest) -> Response:
-        "What each field adds to the price, in money, and the most comparable listings."
+        "What each field adds to the price, in money, and the most comparable listings; these alone where the model abstains."
         given = listing.model_dump(exclude_unset=True)
         return json_response(await run_in_threadpool(api.service.explain, given))
 
     @api.post("/depreciation", **description)
     async def depreciation(asked: DepreciationRequest) -> Response:
-        "What the car will be worth as it ages; beside the listing the body may hold `years` and `km_per_year`."
+        "What the car will be worth as it ages, null in years in which the model abstains; beside the listing the body may hold `years` and `km_per_year`."
         given = asked.model_dump(exclude_unset=True, exclude={"years", "km_per_year"})
         path = await run_in_threadpool(api.service.depreciation, given, asked.years, asked.km_per_year)
         return json_response(path)
@@ -408,7 +408,7 @@ def _batch_routes(api: Api) -> None:
         tags=["price"],
     )
     async def batch(request: Request, level: Level = None) -> Response:
-        'Prices of up to 10,000 listings as JSON, `{"listings": [...]}`, or of a file of listings (CSV, Excel, JSON, Parquet and more); a bad row is marked with its reason.'
+        'Prices of up to 10,000 listings as JSON, `{"listings": [...]}`, or of a file of listings (CSV, Excel, JSON, Parquet and more); a bad row is marked with its reason, and one for which the model abstains has no price.'
         kind = content_type(request, *TABLE_KINDS, FORM)
         if kind != JSON_TYPE:
             return await _priced_table(api, request, kind, level)

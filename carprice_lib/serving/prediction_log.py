@@ -71,6 +71,7 @@ FEEDBACK = sa.Table(
     sa.Column("reported_at", sa.Float, nullable=False),
 )
 COLUMNS = tuple(column.name for column in PREDICTIONS.columns)
+_NUMBERS = tuple(column.name for column in PREDICTIONS.columns if isinstance(column.type, sa.Float))
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #c8cae96b
 def new_id() -> str:  # 32 hex digits
@@ -418,7 +419,7 @@ def _schema() -> Any:
 
     fields = []
     for column in PREDICTIONS.columns:
-        fields.append((column.name, pa.float64() if isinstance(column.type, sa.Float) else pa.string()))
+        fields.append((column.name, pa.float64() if column.name in _NUMBERS else pa.string()))
     return pa.schema(fields)
 
 
@@ -490,7 +491,7 @@ def read_window(
     query = sa.select(PREDICTIONS).where(when >= low, when < min(high, 1e12))
     query = query.order_by(PREDICTIONS.c.id.desc()).limit(max_rows)
     with log.engine.connect() as db:
-        rows = pd.read_sql(query, db)
+        rows = pd.read_sql(query, db).astype(dict.fromkeys(_NUMBERS, float))  # where no answer has a price as well
     for file in sorted(Path(folder).glob("predictions-*.parquet"), reverse=True):
         if max_rows is not None and len(rows) >= max_rows:
             break

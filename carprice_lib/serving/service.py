@@ -205,6 +205,7 @@ def predict(
     if level is not None and not 0.5 <= level <= 0.99:
         raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
     value = champion.model.value(listing, level)
+    amounts = {name: None if value.abstained else round(getattr(value, name), 2) for name in ("price", "low", "high")}
     notes = list(value.warnings)
     if ask and (value.abstain_reason is None or value.abstain_reason.code == "too_wide"):
         notes += _next_question(champion, listing, level)
@@ -214,13 +215,13 @@ def predict(
     if "listed_on" not in listing:
         as_of = date.fromisoformat(about["as_of"])
         notes.append(ValuationWarning("age_counted_for", as_of=as_of))
-    deal = None if asking_price is None else _deal(champion, listing, asking_price)
+    deal = None if asking_price is None else _deal(champion, listing, asking_price, level)
     return {
         "prediction_id": new_id(),
-        "price": round(value.price, 2),
+        "price": amounts["price"],
         "currency": about["currency"],
-        "low": round(value.low, 2),
-        "high": round(value.high, 2),
+        "low": amounts["low"],
+        "high": amounts["high"],
         "level": value.confidence_level,
         "abstained": value.abstained,
         "abstain_reason": value.abstain_reason or "",
@@ -241,9 +242,11 @@ def _next_question(champion: LoadedModel, listing: Mapping[str, Any], level: flo
     return [ValuationWarning("narrower", field=field, now=now, then=then)]
 
 
-def _deal(champion: LoadedModel, listing: Mapping[str, Any], asking_price: float) -> dict[str, Any]:
+def _deal(
+    champion: LoadedModel, listing: Mapping[str, Any], asking_price: float, level: float | None
+) -> dict[str, Any]:
     "How an asking price stands among like cars; raises `ModelError`."
-    deal = rate_deal(champion.model, listing, asking_price)
+    deal = rate_deal(champion.model, listing, asking_price, level)
     edges = [round(edge, 2) for edge in deal.edges]
     return {
         "asking_price": asking_price,
@@ -258,19 +261,24 @@ def explain(
     self: Service,
     given: Mapping[str, Any],  # fields of a listing
     count: int = 5,  # comparable listings
-) -> dict[str, Any]:  # price, base, drivers by field, comparables, currency and model_version
-    "Where a price comes from; raises `ListingError`."
+    level: float | None = None,  # of the range that the model may abstain from; its own by default
+) -> dict[str, Any]:  # price, base, drivers by field, comparables, currency, model_version, abstained, abstain_reason
+    "Where a price comes from, or the comparable listings alone where there is none; raises `ListingError`."
     champion = self.champion
     listing = _read(champion, given)
-    drivers = champion.reasons.drivers(listing)
-    return dict(
-        price=drivers.price,
-        base=drivers.base,
-        drivers=drivers.amounts,
-        comparables=[_plain(c) for c in champion.reasons.comparables(listing, count)],
+    abstain_reason = champion.model.value(listing, level).abstain_reason
+    comparables = [_plain(c) for c in champion.reasons.comparables(listing, count)]
+    about = dict(
         currency=champion.model.metadata["currency"],
         model_version=champion.version,
+        abstained=abstain_reason is not None,
+        abstain_reason=abstain_reason or "",
     )
+    if abstain_reason:
+        like = [car | {"adjusted": None} for car in comparables]
+        return dict(price=None, base=None, drivers={}, comparables=like) | about
+    drivers = champion.reasons.drivers(listing)
+    return dict(price=drivers.price, base=drivers.base, drivers=drivers.amounts, comparables=comparables) | about
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,14 +299,15 @@ def depreciation(
     given: Mapping[str, Any],  # fields of a listing
     years: int = 5,  # 1 to 20
     km_per_year: float | None = None,  # km; the car's own mean by default
+    level: float | None = None,  # nominal coverage of the range; the model's own by default
 ) -> list[dict[str, Any]]:  # as `valuation.depreciation`, today first
     "What the car will be worth as it ages; raises `ListingError` and `ModelError`."
     if not 1 <= years <= 20:
         raise ModelError(f"The years to look ahead are {years}, but must be a whole number from 1 to 20.")
     listing = _read(self.champion, given)
     return [
-        {k: None if v is None else round(v, 2) for k, v in year.items()}
-        for year in depreciation(self.champion.model, listing, years, km_per_year)
+        {k: round(v, 2) if isinstance(v, float) else v for k, v in year.items()}
+        for year in depreciation(self.champion.model, listing, years, km_per_year, level)
     ]
 
 # %% ../../nbs/serving/02_service.ipynb #c43f3c71
