@@ -103,7 +103,6 @@ def test_the_make_of_a_model_is_suggested(server):
     said = httpx.post(f"{server.base}/predict", json=COROLLA | {"model": "Golf"}).json()
     assert said["suggestions"] == {"brand": "Volkswagen"} and "Golf is a model of Volkswagen" in said["notes"]
 
-
 def test_no_model_says_what_to_do(clones):
     clone = clones(fill=False)
     clone.refuses("carprice serve", "make repro")
