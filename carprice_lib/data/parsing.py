@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FACTORS', 'INVERSE_UNITS', 'FIXED_SPELLINGS', 'normalize_token', 'unit_spellings', 'units_of', 'multiples',
-           'plain_number', 'month_numbers', 'Quantity', 'Notation', 'read_quantity', 'blank_texts', 'any_unit',
+           'any_unit', 'plain_number', 'month_numbers', 'Quantity', 'Notation', 'read_quantity', 'blank_texts',
            'notation_of', 'parse_numbers', 'range_widths', 'number_months', 'parse_years', 'parse_dates',
            'parse_categories', 'parse_flags', 'currencies_in']
 
@@ -101,6 +101,12 @@ def units_of(
 def multiples() -> dict[str, float]:  # squeezed word to the number it stands for
     "Words that multiply: `k`, `тыс.`, `万`, `lakh`."
     return {normalize_token(word): float(factor) for word, factor in spellings("multiples").items()}
+
+
+@cache
+def any_unit() -> dict[str, float]:  # squeezed spelling to 1
+    "Every unit and currency, for numbers of which only the figure counts: `8 CV`, `4 doors`, `40000км`."
+    return dict.fromkeys([*unit_spellings(), *units_of("price")], 1.0)
 
 # %% ../../nbs/data/02_parsing.ipynb #9a7914ca
 _DIGITS = r"\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
@@ -351,12 +357,6 @@ def _says_something() -> str:
 def _says_nothing(text: str) -> bool:
     "Is a text a word for a missing value?"
     return text.casefold() in _BLANK or fold(text) in words_of("missing")
-
-
-@cache
-def any_unit() -> dict[str, float]:  # squeezed spelling to 1
-    "Every unit and currency, for numbers of which only the figure counts: `8 CV`, `4 doors`, `40000км`."
-    return dict.fromkeys([*unit_spellings(), *units_of("price")], 1.0)
 
 
 def notation_of(
