@@ -6,8 +6,10 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import grimp
 import pytest
 import yaml
 
@@ -52,6 +54,21 @@ def imported(path: Path, package: str = "") -> set[str]:
 def test_imports_are_seen():
     assert "carprice_lib.data.schema" in imported(LIBRARY / "data/mapping.py", "carprice_lib.data")
     assert "carprice_lib.orchestration.stages" in imported(LIBRARY / "cli.py", "carprice_lib")
+
+FITTING = {"sklearn"}  # imported where a model is fitted, and nowhere else
+
+
+def test_serving_installs_what_it_imports():
+    from carprice_lib.apps.space import NEEDED
+
+    graph = grimp.build_graph("carprice_lib", include_external_packages=True, exclude_type_checking_imports=True)
+    reached = graph.find_upstream_modules("carprice_lib.apps.server")
+    packages = {m for m in reached if m.split(".")[0] != "carprice_lib" and m not in sys.stdlib_module_names}
+    assert {"safetensors", "chardet", "fastapi"} <= packages
+    names = packages_distributions()
+    needed = {name.replace("-", "_") for name in NEEDED} | {"starlette"}  # FastAPI's own
+    missing = {p for p in packages - FITTING if not {n.lower().replace("-", "_") for n in names[p]} & needed}
+    assert missing == set()
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = [s for s in PIPELINE if s != "code"]

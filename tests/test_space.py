@@ -37,6 +37,15 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
     ready = time.monotonic() - begun
     said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
     assert 0 < said["low"] < said["price"] < said["high"]
+    lines = (
+        "Marke;Modell;Baujahr;Kilometerstand;Kraftstoff;Getriebe\nToyota;Corolla;2018;45.000 km;Benzin;Schaltgetriebe"
+    )
+    for file, kind in (
+        (lines.encode("cp1250"), "cars.csv"),
+        ((ROOT / "nbs/tests/files/stock.ods").read_bytes(), "stock.ods"),
+    ):
+        priced = httpx.post(f"http://127.0.0.1:{port}/predict/batch", files={"file": (kind, file)})
+        assert priced.status_code == 200 and "price" in priced.text.split("\n")[0], priced.text
     until = time.monotonic() + 60
     while "gradio" not in httpx.get(f"http://127.0.0.1:{port}/").text.lower() and time.monotonic() < until:
         time.sleep(0.25)
@@ -55,4 +64,4 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
         text=True,
         check=True,
     )
-    assert kept.stdout.strip() == "1"
+    assert kept.stdout.strip() == "4"  # the car, the line and the spreadsheet's two
