@@ -44,7 +44,7 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
         (lines.encode("cp1250"), "cars.csv"),
         ((ROOT / "nbs/tests/files/stock.ods").read_bytes(), "stock.ods"),
     ):
-        priced = httpx.post(f"http://127.0.0.1:{port}/predict/batch", files={"file": (kind, file)})
+        priced = httpx.post(f"http://127.0.0.1:{port}/predict/batch", files={"file": (kind, file)}, timeout=60)
         assert priced.status_code == 200 and "price" in priced.text.split("\n")[0], priced.text
     until = time.monotonic() + 60
     while "gradio" not in httpx.get(f"http://127.0.0.1:{port}/").text.lower() and time.monotonic() < until:

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['TEXT_FIELDS', 'SPEC_FIELDS', 'NUMBER_KINDS', 'WORD_KINDS', 'TOKEN_KINDS', 'TOKEN_STEP', 'MAX_TOKEN_CHARACTERS',
-           'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'MAX_MISSING_SHARE', 'NO_ATTRIBUTES', 'USAGE_FEATURES',
-           'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS', 'TARGET_ENCODING_NAMES', 'CarKey',
-           'quantize', 'encoded_attributes', 'tokens_of', 'AttributeEncoder', 'car_key', 'unique_cars',
-           'usage_features_of', 'usage_features', 'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold',
-           'HierarchicalTargetEncoder']
+           'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'COMMON_WORD_ROWS', 'MAX_MISSING_SHARE', 'NO_ATTRIBUTES',
+           'USAGE_FEATURES', 'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS',
+           'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'tokens_of', 'AttributeEncoder',
+           'car_key', 'unique_cars', 'usage_features_of', 'usage_features', 'sample_dominated_pairs', 'group_keys',
+           'GroupEncoder', 'group_kfold', 'HierarchicalTargetEncoder']
 
 # %% ../../nbs/model/00_features.ipynb #744c8954
 import re
@@ -82,6 +82,7 @@ TOKEN_STEP = 2.0**-6  # of such a sum, log price
 MAX_TOKEN_CHARACTERS = 5_000  # of a text that are read
 EFFECT_SMOOTHING = 50.0  # rows that "no effect at all" is worth
 MIN_EFFECT_ROWS = 5  # rows below which a word has no effect
+COMMON_WORD_ROWS = 200  # rows from which on a word's effect hardly holds any one row's price
 MAX_MISSING_SHARE = 0.05  # share of rows that leave a word open up to which it is taken from like cars
 
 
@@ -143,15 +144,6 @@ class AttributeEncoder:
         return self.effects[name].get(word, 0.0 if word else None)
 
 # %% ../../nbs/model/00_features.ipynb #15fc0520
-@patch
-def with_numbers(self: AttributeEncoder) -> "AttributeEncoder":
-    "The same for rows in which lists and texts are numbers already."
-    kinds = {
-        n: dict(about, kind="number") if about["kind"] in TOKEN_KINDS else about for n, about in self.kinds.items()
-    }
-    return AttributeEncoder(kinds, {n: own for n, own in self.effects.items() if kinds[n]["kind"] in WORD_KINDS})
-
-
 @patch(cls_method=True)
 def fit(
     cls: AttributeEncoder,
@@ -201,10 +193,11 @@ def car_key(
 def unique_cars(
     df: pd.DataFrame,  # listings in canonical columns (n, ...)
     attributes: AttributeEncoder = NO_ATTRIBUTES,  # of the source
+    out_of_fold: Mapping[str, np.ndarray] = {},  # attributes in other numbers than the encoder's, each (n,)
 ) -> tuple[list[CarKey], np.ndarray]:  # different cars, and which of them each listing is about (n,)
     "The different cars in a table of listings."
     columns = {f: df[f] for f in (*TEXT_FIELDS, *SPEC_FIELDS) if f in df}
-    encoded = {n: _encoded(df, n, attributes) for n in attributes.names}
+    encoded = {n: out_of_fold[n] if n in out_of_fold else _encoded(df, n, attributes) for n in attributes.names}
     code = np.zeros(len(df), int)
     for values in (*columns.values(), *encoded.values()):
         own, different = pd.factorize(values)
@@ -223,6 +216,31 @@ def _encoded(df: pd.DataFrame, name: str, attributes: AttributeEncoder) -> np.nd
     code, values = pd.factorize(df[name]) if name in df else (np.full(len(df), -1), [])
     numbers = [attributes.encode(name, v) for v in (*values, None)]
     return np.array([np.nan if v is None else v for v in numbers])[code]
+
+# %% ../../nbs/model/00_features.ipynb #0f010002
+@patch(cls_method=True)
+def out_of_fold(
+    cls: AttributeEncoder,
+    df: pd.DataFrame,  # training rows (n, ...)
+    kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind, and the order of its words
+    residual: np.ndarray,  # log price beyond what make, model, age and distance say (n,)
+    fold: np.ndarray,  # of each row (n,)
+) -> dict[str, np.ndarray]:  # each category or place with rare words: what they are worth in other folds (n,)
+    "Words as numbers that know nothing of the rows they are read for."
+    rare: dict[str, np.ndarray] = {}
+    for name, about in kinds.items():
+        if about["kind"] in WORD_KINDS:
+            few = df.groupby(name, dropna=False)[name].transform("size").to_numpy() < COMMON_WORD_ROWS
+            rare |= {name: few} if few.any() else {}
+    some = {name: kinds[name] for name in rare}
+    whole = cls.fit(df, some, residual)
+    numbers = {name: _encoded(df, name, whole) for name in rare}
+    for f in np.unique(fold) if rare else []:
+        others = cls.fit(df[fold != f], some, residual[fold != f])
+        for name, few in rare.items():
+            out = (fold == f) & few
+            numbers[name][out] = _encoded(df[out], name, others)
+    return numbers
 
 # %% ../../nbs/model/00_features.ipynb #4dc91db6
 USAGE_FEATURES = ("age", "log_km", "owners", "test_drive", "listed", "season_cos", "season_sin")

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -515,6 +516,8 @@ class Valuation:
     confidence_level: float  # nominal coverage of the range
     warnings: list[ValuationWarning]  # why the range is wider than usual
     abstain_reason: ValuationWarning | None  # why the price should not be used, None where it may be
+    design: Design = dataclass_field(repr=False, compare=False)  # what the model read of it
+    mixtures: Mixtures = dataclass_field(repr=False, compare=False)  # where its price lies
 
     @property
     def abstained(self) -> bool:
@@ -531,13 +534,15 @@ def value(
     "Median price and range of one listing, without pandas."
     level = self.confidence_level if confidence_level is None else confidence_level
     design = self.design_row(listing)
-    price, low, high = self._intervals(design, self.mixtures(design), level)[0].tolist()
+    mixtures = self.mixtures(design)
+    price, low, high = self._intervals(design, mixtures, level)[0].tolist()
     usage = design.typical[0]
     warnings, abstain_reason = self.domain.limits(usage, high / low if low else np.inf)
     if design.lacks("distance")[0]:
         km = round(float(np.expm1(usage[LOG_KM])), 1) * 1000
         warnings.insert(0, ValuationWarning("distance_assumed", km=km))
-    return Valuation(price, low, high, level, [*design.profiles[0].warnings, *warnings], abstain_reason)
+    warnings = [*design.profiles[0].warnings, *warnings]
+    return Valuation(price, low, high, level, warnings, abstain_reason, design, mixtures)
 
 
 @patch
@@ -579,18 +584,16 @@ def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
 @patch
 def best_question(
     self: PriceModel,
-    listing: Mapping[str, Any],  # fields of one listing
-    confidence_level: float | None = None,  # nominal coverage; the model's own by default
+    valuation: Valuation,  # from `value`
 ) -> (
     tuple[str, float, float] | None
 ):  # field, half width now, and about what it would be; None where nothing helps much
     "The field whose telling would narrow the range most."
-    level = self.confidence_level if confidence_level is None else confidence_level
-    design = self.design_row(listing)
-    answers = self._answers(design) if design.gaps[0] else {}
+    level = valuation.confidence_level
+    answers = self._answers(valuation.design) if valuation.design.gaps[0] else {}
     if not answers:
         return None
-    whole = self.mixtures(design)
+    whole = valuation.mixtures
     groups = [np.flatnonzero(code == v) for code in answers.values() for v in range(-1, code.max() + 1)]
     groups = [rows for rows in (np.arange(len(whole.share)), *groups) if len(rows)]
     weight = np.array([whole.share[rows].sum() for rows in groups])
@@ -604,12 +607,11 @@ def best_question(
         many = len(np.unique(code))
         after[field] = float(weight[at : at + many] @ width[at : at + many])
         at += many
-    field = min(after, key=lambda f: after[f])
-    if after[field] > (1 - MIN_NARROWING) * width[0]:
+    asked = min(after, key=lambda f: after[f])
+    if after[asked] > (1 - MIN_NARROWING) * width[0]:
         return None
-    _, bottom, top = self._intervals(design, whole, level)[0].tolist()
-    then = float(np.expm1(np.log(top / bottom) / 2 * after[field] / width[0]))
-    return field, float(half_width(bottom, top)), then
+    then = float(np.expm1(np.log(valuation.high / valuation.low) / 2 * after[asked] / width[0]))
+    return asked, float(half_width(valuation.low, valuation.high)), then
 
 # %% ../../nbs/model/06_price_model.ipynb #587b1779
 @patch

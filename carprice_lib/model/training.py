@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FOLDS', 'MAX_CALIBRATION_ROWS', 'ENSEMBLE_MAX_ROWS', 'PARALLEL_MAX_ROWS', 'MAX_CATEGORIES', 'READ_FIELDS',
-           'FURTHER_FIELDS', 'GAP_CALIBRATION_ROWS', 'GAP_TRIALS', 'AdditiveModels', 'OutOfFoldData',
+           'FURTHER_FIELDS', 'GAP_CALIBRATION_ROWS', 'GAP_TRIALS', 'AdditiveModels', 'Cars', 'OutOfFoldData',
            'describe_attributes', 'encode_attributes', 'prepare_training', 'parallelism', 'map_parallel', 'fit_booster',
            'fit_kernel', 'Stacking', 'fit_donors', 'fit_price_model']
 
@@ -101,6 +101,14 @@ class AdditiveModels:
 
 
 @dataclass
+class Cars:
+    "What listings are about."
+
+    cars: list[CarKey]  # different cars, whole
+    car: np.ndarray  # which of them each row is about (n,)
+
+
+@dataclass
 class OutOfFoldData:
     "What trees and kernel learn from: all of it out of fold."
 
@@ -118,8 +126,7 @@ class OutOfFoldData:
     weight: np.ndarray  # of each row (n,)
     fold: np.ndarray  # of each row (n,)
     usage: np.ndarray  # from `usage_features` (n, 7)
-    cars: list[CarKey]  # different cars, whole
-    car: np.ndarray  # which of them each row is about (n,)
+    known: Cars  # with attributes as a listing to be valued has them
     car_price: np.ndarray  # log price of each by the hedonic model (cars,)
 
 # %% ../../nbs/model/07_training.ipynb #6c6b6fe6
@@ -194,10 +201,10 @@ def encode_attributes(
     y: np.ndarray,  # log prices (n,)
     fold: np.ndarray,  # of each row (n,)
     alpha: float,  # penalty of the quick price
-) -> tuple[AttributeEncoder, pd.DataFrame]:  # for new listings; the rows, with lists and texts as numbers out of fold
+) -> tuple[AttributeEncoder, dict[str, np.ndarray]]:  # for new listings; words, lists and texts out of fold, each (n,)
     "Attributes as numbers: words by what a quick additive price leaves over."
     if not any(about["kind"] in WORD_KINDS + TOKEN_KINDS for about in kinds.values()):
-        return AttributeEncoder(kinds), train
+        return AttributeEncoder(kinds), {}
     plain = AttributeEncoder({n: about for n, about in kinds.items() if about["kind"] in NUMBER_KINDS})
     cars, car = features.unique_cars(train, plain)
     design = DesignMatrix(cars, car, usage, plain.names)
@@ -206,13 +213,13 @@ def encode_attributes(
     bound = 5 * np.median(np.abs(residual))
     clipped = np.clip(residual, -bound, bound)
     effects = {}
-    numbers = {}
+    numbers = AttributeEncoder.out_of_fold(train, kinds, clipped, fold)
     for name, about in kinds.items():
         if about["kind"] in TOKEN_KINDS:
             effects[name], numbers[name] = fit_token_effects(
                 train[name], about["kind"], clipped, fold, EFFECT_SMOOTHING
             )
-    return AttributeEncoder.fit(train, kinds, clipped, effects), train.assign(**numbers)
+    return AttributeEncoder.fit(train, kinds, clipped, effects), numbers
 
 # %% ../../nbs/model/07_training.ipynb #35b79521
 def _fit_additive(
@@ -308,12 +315,16 @@ def prepare_training(
         raise ModelError(f"Rows to learn from need at least {FOLDS} groups, but have {groups}.")
     usage_imputer, usage = _fill_distance(train, usage)
     y = y + MIN_ANNUAL_DEPRECIATION * usage[:, 0]
-    attributes, encoded = encode_attributes(train, about["attributes"], usage, y, fold, params["hedonic_alpha"])
-    cars, car = features.unique_cars(encoded, attributes.with_numbers())
+    attributes, numbers = encode_attributes(train, about["attributes"], usage, y, fold, params["hedonic_alpha"])
+    cars, car = features.unique_cars(train, attributes)
     imputer = HierarchicalModeImputer.fit(cars, np.bincount(car).tolist())
-    cars = [imputer.transform(c)[0] for c in cars]
-    about |= _varying(cars, usage, about["attributes"])
-    return _learn_additive(about, params, attributes, imputer, usage_imputer, cars, car, usage, y, fold)
+    known = Cars([imputer.transform(c)[0] for c in cars], car)
+    about |= _varying(known.cars, usage, about["attributes"])
+    blind = known
+    if numbers:
+        cars, car = features.unique_cars(train, attributes, numbers)
+        blind = Cars([imputer.transform(c)[0] for c in cars], car)
+    return _learn_additive(about, params, attributes, imputer, usage_imputer, known, blind, usage, y, fold)
 
 
 def _fill_distance(train: pd.DataFrame, usage: np.ndarray) -> tuple[UsageImputer, np.ndarray]:
@@ -329,13 +340,15 @@ def _learn_additive(
     attributes: AttributeEncoder,
     imputer: HierarchicalModeImputer,
     usage_imputer: UsageImputer,
-    cars: list[CarKey],
-    car: np.ndarray,
+    known: Cars,
+    blind_cars: Cars,
     usage: np.ndarray,
     y: np.ndarray,
     fold: np.ndarray,
 ) -> OutOfFoldData:
     "Fit the additive models and the means of like cars, and say what each says out of fold."
+    cars = blind_cars.cars
+    car = blind_cars.car
     named = [group_keys(c, metadata["narrow_attributes"]) for c in cars]
     encoder = GroupEncoder.fit(named)
     numbers = encoder.transform_many(named)
@@ -370,9 +383,8 @@ def _learn_additive(
         weight=pseudo_huber_weights(y - both, huber_slope),
         fold=fold,
         usage=usage,
-        cars=cars,
-        car=car,
-        car_price=car_price,
+        known=known,
+        car_price=np.bincount(known.car, car_price[car]) / np.bincount(known.car),
     )
 
 # %% ../../nbs/model/07_training.ipynb #7ad8b92f
@@ -529,10 +541,11 @@ def fit_donors(
     rows: np.ndarray,  # places of those to learn from
 ) -> DonorPool:
     "The cars that some of the rows are about, and how often each is sold."
-    count = np.bincount(data.car[rows], minlength=len(data.cars))
+    cars = data.known.cars
+    count = np.bincount(data.known.car[rows], minlength=len(cars))
     some = np.flatnonzero(count)
     told = {f: float(train[f].notna().mean()) if f in train else 0.0 for f in ("variant", "seller_type")}
-    return DonorPool.fit([data.cars[i] for i in some], count[some], data.car_price[some], told)
+    return DonorPool.fit([cars[i] for i in some], count[some], data.car_price[some], told)
 
 # %% ../../nbs/model/07_training.ipynb #42af596b
 def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame) -> GapCalibration:

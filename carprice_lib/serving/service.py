@@ -25,7 +25,7 @@ from ..model.boosting import FewRowsPredictor
 from ..model.conformal import ValuationWarning
 from ..model.explain import Explainer
 from ..model.features import WORD_KINDS
-from ..model.price_model import PriceModel, model_hash
+from ..model.price_model import PriceModel, Valuation, model_hash
 from ..model.valuation import LABELS, depreciation, rate_deal
 from .prediction_log import new_id
 
@@ -208,7 +208,7 @@ def predict(
     amounts = {name: None if value.abstained else round(getattr(value, name), 2) for name in ("price", "low", "high")}
     notes = list(value.warnings)
     if ask and (value.abstain_reason is None or value.abstain_reason.code == "too_wide"):
-        notes += _next_question(champion, listing, level)
+        notes += _next_question(champion, value)
     names, said = _suggest_names(champion, listing) if value.warnings else ({}, [])
     words = _suggest_words(champion, listing)
     notes += [*said, *(ValuationWarning("suggestion", name=word) for word in words.values())]
@@ -233,9 +233,9 @@ def predict(
     }
 
 
-def _next_question(champion: LoadedModel, listing: Mapping[str, Any], level: float | None) -> list[ValuationWarning]:
+def _next_question(champion: LoadedModel, valuation: Valuation) -> list[ValuationWarning]:
     "What to tell next, where that helps."
-    question = champion.model.best_question(listing, level)
+    question = champion.model.best_question(valuation)
     if question is None:
         return []
     field, now, then = question
