@@ -240,7 +240,7 @@ def register(
     root: str | Path,  # the project's root
     dataset: str,  # name of the dataset
     folder: str | Path,  # the model's folder of plain files
-    run_id: str | None = None,  # run to log the model in; a new one when None
+    run_id: str | None = None,  # run of stage train to log the model in; a new one when None
 ) -> str:  # version in the registry
     "Log and register a model, once per content."
     client, experiment = open_store(root, dataset)
@@ -254,7 +254,9 @@ def register(
         return str(known.version)
     import mlflow
 
-    with mlflow.start_run(run_id=run_id, experiment_id=None if run_id else experiment):
+    if run_id is None:
+        run_id = client.create_run(experiment, tags=run_tags(root, "train", dataset), run_name="train").info.run_id
+    with mlflow.start_run(run_id=run_id):
         info = mlflow.pyfunc.log_model(
             name="model",
             loader_module="carprice_lib.orchestration.tracking",
