@@ -99,15 +99,15 @@ def models() -> pd.DataFrame:  # one row per model and engine
 # %% ../../nbs/data/04_synthetic.ipynb #e1779fd3
 def _variant(v: pd.DataFrame) -> list[str]:
     "Engine badge, power and trim as a seller writes them."
-    hybrid = np.where(v["consumption_l_100km"] < 3.2, "Plug-in Hybrid", "Hybrid")
-    badge = {"Petrol": v["petrol"], "Diesel": v["diesel"], "Hybrid": hybrid, "LPG": "LPG", "CNG": "CNG"}
-    named = np.select(
-        [v["fuel"] == f for f in badge], [np.broadcast_to(np.asarray(b, object), len(v)) for b in badge.values()], ""
-    )
-    return [
-        f"{kwh:.0f} kWh {kw * 1.36:.0f} PS {trim}" if kwh == kwh else f"{cc / 1000:.1f} {b} {kw * 1.36:.0f} PS {trim}"
-        for kwh, cc, b, kw, trim in zip(v["battery_kwh"], v["engine_cc"], named, v["power_kw"], v["trim"])
-    ]
+    badge = v["fuel"].where(v["fuel"].isin(["LPG", "CNG", "Hybrid"]), "")
+    badge = badge.mask(v["fuel"] == "Petrol", v["petrol"])
+    badge = badge.mask(v["fuel"] == "Diesel", v["diesel"])
+    badge = badge.mask((v["fuel"] == "Hybrid") & (v["consumption_l_100km"] < 3.2), "Plug-in Hybrid")
+    litres = (v["engine_cc"] / 1000).map("{:.1f} ".format) + badge
+    battery = v["battery_kwh"].map("{:.0f} kWh".format)
+    engine = battery.where(v["battery_kwh"].notna(), litres)
+    horsepower = (v["power_kw"] * 1.36).map(" {:.0f} PS ".format)
+    return (engine + horsepower + v["trim"]).tolist()
 
 # %% ../../nbs/data/04_synthetic.ipynb #53ade109
 @cache
@@ -368,19 +368,14 @@ def _listings(car: dict[str, np.ndarray]) -> pd.DataFrame:
         for name in ("brand", "model", "variant", "fuel", "transmission")
     }
     number = {name: v[name].to_numpy(float)[at] for name in ("engine_cc", "power_kw", "consumption_l_100km")}
-    out = (
-        text
-        | number
-        | dict(
-            year=car["year"],
-            km_driven=car["km"].astype(np.int64),
-            owner=_texts(OWNERS, car["owner"]),
-            seller_type=_texts(("Individual", "Dealer"), car["dealer"].astype(int)),
-            seats=v["seats"].to_numpy()[at],
-            listed_on=_calendar()["date"].to_numpy()[car["day"]],
-            price=car["price"],
-        )
-    )
+    out = text | number
+    out["year"] = car["year"]
+    out["km_driven"] = car["km"].astype(np.int64)
+    out["owner"] = _texts(OWNERS, car["owner"])
+    out["seller_type"] = _texts(("Individual", "Dealer"), car["dealer"].astype(int))
+    out["seats"] = v["seats"].to_numpy()[at]
+    out["listed_on"] = _calendar()["date"].to_numpy()[car["day"]]
+    out["price"] = car["price"]
     return pd.DataFrame({name: out[name] for name in [*FIELDS, "price"] if name in out})
 
 # %% ../../nbs/data/04_synthetic.ipynb #bbfce784
