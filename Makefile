@@ -35,7 +35,7 @@ install: $(READY)  ## make .venv from requirements.lock
 repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
 	@$(if $(DATASET),carprice datasets use $(DATASET))
 	@dvc status --quiet 2>/dev/null || dvc repro || { carprice repair-lock && dvc repro; }  # where nothing changed, DVC sees that sooner by its status
-	@carprice results
+	@python -m carprice_lib.evaluation.summary
 
 serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
 	@carprice serve

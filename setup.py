@@ -20,7 +20,10 @@ setup(
     long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["carprice_lib", "carprice_lib.*"], exclude=["carprice_lib._dev"]),
-    package_data={"carprice_lib.apps": ["locale/*.po"], "carprice_lib.data": ["languages/*.yaml", "makes.yaml"]},
+    package_data={
+        "carprice_lib.apps": ["locale/*.po"],
+        "carprice_lib.data": ["languages/*.yaml", "makes.yaml", "vehicles.csv"],
+    },
     python_requires=f">={s['min_python']},<3.14",
     install_requires=s["requirements"].split(),
     extras_require={"dev": s["dev_requirements"].split()},

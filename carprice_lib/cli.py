@@ -4,11 +4,10 @@
 
 # %% auto #0
 __all__ = ['app', 'datasets_app', 'ATTRIBUTE_HELP', 'MADE', 'STREAM', 'SOME_ROWS_FAILED', 'stage_command', 'repair_lock_command',
-           'export_stage_code_command', 'results_command', 'results_table', 'main', 'datasets_list', 'datasets_use',
-           'datasets_fetch', 'datasets_check', 'with_listing', 'read_options', 'spare', 'predict_command',
-           'answer_table', 'explain_command', 'serve_command', 'space_command', 'rollback_command', 'window_of',
-           'monitor_command', 'spare_pages', 'retrain_command', 'simulate_command', 'check_monotonicity_command',
-           'benchmark_command']
+           'export_stage_code_command', 'results_command', 'main', 'datasets_list', 'datasets_use', 'datasets_fetch',
+           'datasets_check', 'with_listing', 'read_options', 'spare', 'predict_command', 'answer_table',
+           'explain_command', 'serve_command', 'space_command', 'rollback_command', 'window_of', 'monitor_command',
+           'spare_pages', 'retrain_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
 
 # %% ../nbs/04_cli.ipynb #a0a65aeb
 import difflib
@@ -85,37 +84,9 @@ def export_stage_code_command() -> None:
 @app.command("results")
 def results_command() -> None:
     "Print the newest results and where the report is."
+    from carprice_lib.evaluation.summary import results_table
+
     print(results_table(Path.cwd()))
-
-
-def results_table(
-    root: Path,  # the project's root
-) -> str:  # a short table
-    "The newest results, to read in a terminal."
-    path = root / "reports/metrics.json"
-    if not path.exists():
-        raise CliError("There are no results yet: run `make repro` (or `dvc repro`).")
-    m = json.loads(path.read_text(encoding="utf-8"))
-    rows = m["rows"]
-    test = m["test"]
-    span = m["interval"]
-    lines = [
-        ("dataset", m["dataset"]),
-        (
-            "listings",
-            f"{rows['in']:,} in: {rows['quarantined']:,} quarantined, {rows['duplicates']:,} duplicates, "
-            f"{rows['train']:,} train, {rows['test']:,} test",
-        ),
-        ("median error", f"{test['mdape']:.1%} of the price (mean {test['mape']:.1%})"),
-        ("R²", f"{test['r2']:.3f} (leaky split: {m['leaky']['r2']:.3f})"),
-        (
-            f"{span['nominal']:.0%} range",
-            f"held {span['coverage']:.1%} of the test prices; width {span['relative_width']:.0%} of the price",
-        ),
-    ]
-    if "truth" in m:
-        lines.append(("error / best possible", f"{m['truth']['error_over_best']:.3f}"))
-    return "\n".join(f"{k:<22}{v}" for k, v in [*lines, ("report", "reports/index.html")])
 
 # %% ../nbs/04_cli.ipynb #235c5758
 def main() -> None:

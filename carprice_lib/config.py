@@ -86,15 +86,12 @@ def _allowed(section: type[BaseModel], name: str) -> str:
         "object": "a section of parameters",
     }
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    return " or ".join(
-        ", ".join(
-            [
-                words.get(k.get("type", "object"), "a section of parameters"),
-                *(f"{text} {k[key]:g}" for key, text in limits.items() if key in k),
-            ]
-        )
-        for k in kinds
-    )
+    allowed = []
+    for kind in kinds:
+        said = [words.get(kind.get("type", "object"), words["object"])]
+        said += [f"{text} {kind[limit]:g}" for limit, text in limits.items() if limit in kind]
+        allowed.append(", ".join(said))
+    return " or ".join(allowed)
 
 
 RENAMED = {

@@ -248,19 +248,19 @@ class Clone:
         }
 
     def small(self, quick=False):
-        "A demo market and budgets that run in a minute, committed; a `quick` one has one trial of few trees, and says nothing of quality."
+        "A demo market and budgets that run in a minute, committed: few rows, few trees, two trials (a `quick` one has one)."
         self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+\}", "simulate: {rows: 3000}")
         self.edit("params.yaml", r"^  trials: \d+", "  trials: 2")
         self.edit("params.yaml", r"^  resamples: \d+", "  resamples: 200")
         if quick:
             self.edit("params.yaml", r"^  seconds: null", "  seconds: 0.1")
-            changed = [
-                self._fewer(p)
-                for folder in ("carprice_lib", "nbs")
-                for p in (self.path / folder).rglob("*")
-                if p.suffix in (".py", ".ipynb")
-            ]
-            assert sum(changed) == 4  # the default and the span of the search, in the library and in its notebooks
+        changed = [
+            self._fewer(p)
+            for folder in ("carprice_lib", "nbs")
+            for p in (self.path / folder).rglob("*")
+            if p.suffix in (".py", ".ipynb")
+        ]
+        assert sum(changed) == 4  # the default and the span of the search, in the library and in its notebooks
         self.run("git commit -qam small")
         return self
 

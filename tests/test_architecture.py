@@ -147,7 +147,7 @@ def test_readme_shows_the_results_in_git():
     import pandas as pd
 
     from carprice_lib._dev.results import beside, demo_line
-    from carprice_lib.cli import results_table
+    from carprice_lib.evaluation.summary import results_table
 
     said = (ROOT / "README.md").read_text()
     assert demo_line(json.loads((ROOT / "reports/metrics.json").read_text())) in said

@@ -38,10 +38,13 @@ def installed(package, wheel):
 def test_the_wheel_holds_the_library_only(package, wheel):
     names = zipfile.ZipFile(wheel).namelist()
     library = package.path / "carprice_lib"
-    files = [*library.rglob("*.py"), *library.rglob("*.po"), *library.rglob("*.yaml")]  # code, and words
+    files = [
+        p for kind in ("py", "po", "yaml", "csv") for p in library.rglob(f"*.{kind}")
+    ]  # code, words, the demo's cars
     shipped = {str(p.relative_to(package.path)) for p in files if "_dev" not in p.parts}
     assert {n for n in names if not n.split("/")[0].endswith(".dist-info")} == shipped
-    assert not [n for n in names if re.search(r"test_|\.ipynb|\.csv|\.parquet", n)]
+    assert not [n for n in names if re.search(r"test_|\.ipynb|\.parquet", n)]
+    assert [n for n in names if n.endswith(".csv")] == ["carprice_lib/data/vehicles.csv"]
 
 
 def test_the_wheel_says_what_it_is(wheel):

@@ -17,9 +17,9 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from ..cli import results_table
 from ..data.catalog import write_whole
 from ..errors import CliError
+from ..evaluation.summary import results_table
 
 # %% ../../nbs/dev/01_results.ipynb #c8859f31
 def chart(

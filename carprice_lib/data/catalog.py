@@ -181,14 +181,10 @@ def _announced(url: str, output_file: Any, keeper: pooch.Pooch) -> None:
 def _download(name: str, source: Source, file: SourceFile, root: Path, mirror: Path | str | None) -> Path:
     "One file from the mirror's address, else from the pinned one; kept in data/cache."
     pinned = file.url or source.base + quote(file.name)
-    near = (
-        [
-            f"{mirror.rstrip('/')}/{quote(f'{source.folder}/{file.name}'.lstrip('/'))}",
-            f"{mirror.rstrip('/')}/{quote(file.name)}",
-        ]
-        if isinstance(mirror, str)
-        else []
-    )
+    near = []
+    if isinstance(mirror, str):
+        places = (f"{source.folder}/{file.name}".lstrip("/"), file.name)
+        near = [f"{mirror.rstrip('/')}/{quote(place)}" for place in places]
     for address in dict.fromkeys([*near, pinned]):
         keeper = pooch.create(
             root / "data" / "cache" / name, base_url="", registry={file.name: file.sha256}, urls={file.name: address}

@@ -214,15 +214,9 @@ def schema_frame() -> "pd.DataFrame":  # one row per field: meaning, unit, allow
     import pandas as pd
 
     def allowed(f: Field) -> str:
-        return (
-            ", ".join(f.categories)
-            if f.categories
-            else f"{f.low:,g} to {f.high:,g}"
-            if f.numeric and f.name != "year"
-            else f"{f.low:.0f} to the coming year"
-            if f.name == "year"
-            else ""
-        )
+        if f.name == "year":
+            return f"{f.low:.0f} to the coming year"
+        return f"{f.low:,g} to {f.high:,g}" if f.numeric else ", ".join(f.categories)
 
     rows = [
         dict(field=f.name, meaning=f.doc, unit=f.unit, allowed=allowed(f), required="yes" if f.required else "")
@@ -311,13 +305,16 @@ def _row_checks(df: "pd.DataFrame", as_of: str | date, need: list[str]) -> "dict
     age = age_years(number["year"], df["listed_on"] if "listed_on" in df else [None] * len(df), as_of)
     price = number.get("price", unknown)
     newest = pd.Timestamp(as_of).year + 1
+    year = number["year"]
+    possible = year.between(FIELDS["year"].low, newest) & (year % 1 == 0)
+    too_far = impossible_km(number.get("km_driven", unknown), age)
     return {
         "missing required field": blank,
         "unparseable number": unread,
-        "impossible year": ~number["year"].between(FIELDS["year"].low, newest) | (number["year"] % 1 != 0),
+        "impossible year": ~possible,
         "placeholder price": is_placeholder(price),
         "price at or below zero": price <= 0,
-        "odometer impossible for the age": pd.Series(impossible_km(number.get("km_driven", unknown), age), df.index),
+        "odometer impossible for the age": pd.Series(too_far, df.index),
     }
 
 # %% ../../nbs/data/00_schema.ipynb #abb7b5ea

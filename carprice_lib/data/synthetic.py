@@ -12,6 +12,7 @@ import os
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -64,176 +65,6 @@ Tesla|.8|1.025|Standard,Long Range,Performance||
 MG|0|1.1|Standard,Comfort,Luxury|GDI|
 """
 
-# %% ../../nbs/data/04_synthetic.ipynb #702c7bfc
-_MODELS = """
-Volkswagen|Up|mini|2012-2023|4|8|14000|P999/44/4.4/M/0 P999/55/4.7/MS/1200 E37/61/0/A/9500/2014-2023
-Volkswagen|Polo|small|2002-2026|5|43|19500|P999/59/4.9/M/0 P999/70/5.0/MA/1500 D1598/66/4.1/M/2200/2009-2020
-Volkswagen|Golf|compact|2000-2026|5|137|27000|P1395/90/5.4/MA/0 P1498/110/5.5/MA/2500 P1984/180/7.1/MA/12500
-Volkswagen|Golf|compact|2000-2026|5|137|27000|D1598/85/4.3/M/2800/2009-2020 D1968/110/4.6/MA/4800
-Volkswagen|Golf Plus|van|2005-2014|5|4|25500|P1390/59/6.6/M/0 D1598/77/5.0/MA/2500
-Volkswagen|Passat|medium|2000-2026|5|43|38000|P1498/110/5.8/MA/0 D1968/110/4.9/MA/2000 D1968/140/5.3/A/5500 H1395/160/2.0/A/8500/2015-
-Volkswagen|Tiguan|suv|2008-2026|5|34|36500|P1498/110/6.8/MA/0 D1968/110/5.7/MA/3000 D1968/140/6.3/A/7500
-Volkswagen|T-Roc|suv|2018-2026|5|20|28000|P999/81/5.9/M/0 P1498/110/6.2/MA/2800 D1968/110/5.2/MA/5500
-Volkswagen|Touran|van|2003-2026|7|13|34000|P1498/110/6.4/MA/0 D1968/110/5.2/MA/3000
-Volkswagen|ID.3|compact|2020-2026|5|8|36000|E45/110/0/A/0 E58/150/0/A/3500 E77/150/0/A/9000
-Volkswagen|ID.4|suv|2021-2026|5|8|42000|E52/125/0/A/0 E77/150/0/A/6000
-Skoda|Fabia|small|2000-2026|5|34|17500|P999/59/5.0/M/0 P999/81/5.1/MA/2000 D1422/66/4.0/M/2400/2014-2020
-Skoda|Octavia|compact|2000-2026|5|91|26500|P999/81/5.2/M/0 P1498/110/5.4/MA/2000 D1598/85/4.4/MA/2500/2009-2020 D1968/110/4.6/MA/4500
-Skoda|Superb|medium|2002-2026|5|20|37500|P1498/110/5.9/MA/0 D1968/110/4.9/MA/2200 D1968/140/5.4/A/5000
-Skoda|Kodiaq|suv|2017-2026|7|13|38500|P1498/110/6.9/MA/0 D1968/110/5.7/A/3500 D1968/147/6.3/A/7000
-Skoda|Enyaq|suv|2021-2026|5|4|44000|E62/132/0/A/0 E82/150/0/A/5000
-Seat|Ibiza|small|2002-2026|5|20|17500|P999/59/5.1/M/0 P999/81/5.0/MA/2000 D1598/70/4.2/M/2500/2009-2019
-Seat|Leon|compact|2000-2026|5|20|24500|P999/81/5.3/M/0 P1498/110/5.5/MA/2200 D1968/110/4.6/MA/4600 C1498/96/5.4/MA/2700/2014-2022
-Seat|Ateca|suv|2016-2026|5|8|29500|P999/85/5.9/M/0 P1498/110/6.4/MA/2500 D1968/110/5.4/MA/5000
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #e99f8ffe
-_MODELS += """
-Audi|A1|small|2010-2026|4|8|24500|P999/70/5.0/MA/0 P1395/110/5.4/MA/4000 D1598/85/4.0/M/3000/2010-2018
-Audi|A3|compact|2000-2026|5|25|31500|P1395/110/5.4/MA/0 P1984/140/6.4/A/6000 D1598/85/4.4/MA/1000/2009-2020 D1968/110/4.7/MA/4000
-Audi|A4|medium|2000-2025|5|34|43000|P1984/110/6.2/MA/0 P1984/150/6.6/A/5500 D1968/110/5.0/MA/2500 D1968/140/5.3/A/6000
-Audi|A6|executive|2000-2026|5|20|55000|P1984/150/6.9/A/0 D1968/140/5.4/A/500 D2967/210/6.2/A/9500
-Audi|Q3|suv|2011-2026|5|13|39000|P1395/110/6.5/MA/0 D1968/110/5.7/MA/3000 P1984/140/7.7/A/6500
-Audi|Q5|suv|2008-2026|5|13|52000|P1984/185/7.9/A/1500 D1968/140/6.1/A/0 D2967/210/6.9/A/9500
-BMW|1 Series|compact|2004-2026|5|20|32000|P1499/100/5.9/MA/0 P1998/130/6.6/A/6000 D1995/110/4.7/MA/3500
-BMW|3 Series|medium|2000-2026|5|56|45000|P1998/135/6.3/MA/0 D1995/110/4.8/MA/500 D1995/140/5.0/A/4500 P2998/240/7.6/A/15000
-BMW|5 Series|executive|2000-2026|5|25|58000|P1998/135/6.8/A/0 D1995/140/5.3/A/1000 D2993/195/6.0/A/9000
-BMW|X1|suv|2009-2026|5|20|40000|P1499/100/6.6/MA/0 D1995/110/5.4/MA/3000 D1995/140/5.7/A/7000
-BMW|X3|suv|2004-2026|5|13|54000|P1998/135/7.7/A/0 D1995/140/6.1/A/1500 D2993/195/6.8/A/10000
-BMW|i3|small|2013-2022|4|4|41000|E22/125/0/A/-3000/2013-2016 E33/125/0/A/0/2016-2019 E42/125/0/A/2000/2019-2022
-Mercedes-Benz|A-Class|compact|2004-2026|5|25|33000|P1332/100/5.9/MA/0 P1991/140/6.7/A/7000 D1461/85/4.6/MA/1500 D1950/110/4.9/A/5000
-Mercedes-Benz|B-Class|van|2005-2026|5|13|34000|P1332/100/6.1/MA/0 D1461/85/4.7/MA/1500 D1950/110/5.0/A/5000
-Mercedes-Benz|C-Class|medium|2000-2026|5|43|46000|P1497/125/6.5/MA/0 P1991/150/7.0/A/4500 D1598/100/4.8/MA/500 D1950/143/5.1/A/4500
-Mercedes-Benz|E-Class|executive|2000-2026|5|25|59000|P1991/145/7.2/A/0 D1950/143/5.4/A/1000 D2925/210/6.3/A/10500
-Mercedes-Benz|GLA|suv|2014-2026|5|8|40000|P1332/120/6.4/MA/0 D1950/110/5.5/A/4000
-Mercedes-Benz|GLC|suv|2015-2026|5|13|53000|P1991/155/7.8/A/0 D1950/143/6.0/A/1500 H1991/235/2.6/A/10500
-Mini|Cooper|small|2002-2026|4|20|26500|P1499/75/5.5/MA/0 P1499/100/5.7/MA/3000 P1998/141/6.4/MA/8000 E29/135/0/A/8500/2020-
-Mini|Countryman|suv|2010-2026|5|8|33000|P1499/100/6.2/MA/0 D1995/110/5.0/MA/4500
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #d8eed4af
-_MODELS += """
-Smart|Fortwo|mini|2000-2023|2|13|14000|P999/52/4.6/MS/0 P898/66/4.7/MS/2000 E17/60/0/A/7500/2012-2023
-Porsche|911|sports|2000-2026|4|1|120000|P2981/272/9.9/MA/0 P2981/331/10.3/MA/18000
-Porsche|Macan|suv|2014-2024|5|4|70000|P1984/185/8.9/A/0 P2995/260/9.8/A/12000 D2967/190/6.5/A/6500/2014-2018
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #80b02080
-_MODELS += """
-Opel|Corsa|small|2000-2026|5|43|17500|P1229/51/5.3/M/0 P1199/74/5.4/MA/2200 D1248/70/4.0/M/2500/2003-2020 E50/100/0/A/13000/2020-
-Opel|Astra|compact|2000-2026|5|43|24500|P1199/81/5.4/M/0 P1399/107/5.8/MA/2500 D1598/81/4.3/MA/3000 C1399/81/5.6/M/2500/2016-2020
-Opel|Insignia|medium|2008-2022|5|13|33500|P1490/121/6.2/MA/0 D1598/100/4.9/MA/2000 D1956/125/5.3/MA/4500
-Opel|Mokka|suv|2012-2026|5|13|24500|P1364/103/6.3/MA/0 D1598/100/4.8/M/3500/2013-2020 E50/100/0/A/11000/2021-
-Opel|Zafira|van|2000-2019|7|13|29000|P1364/103/6.6/M/0 D1956/96/5.2/MA/3000 C1598/110/7.2/M/2800/2006-2017
-Ford|Ka|mini|2000-2020|4|8|12500|P1242/51/5.0/M/0 P1198/63/5.1/M/1200/2016-2020
-Ford|Fiesta|small|2000-2023|5|56|18500|P1084/55/4.9/M/0 P999/74/4.8/MA/2000 P999/92/5.0/M/3500 D1499/63/4.0/M/2500/2003-2020
-Ford|Focus|compact|2000-2025|5|66|25500|P999/92/5.2/MA/0 P1499/110/5.8/MA/2200 D1499/88/4.3/MA/2800 D1997/110/4.7/MA/5000
-Ford|Mondeo|medium|2000-2022|5|13|34000|P1499/118/6.5/MA/0 D1997/110/5.0/MA/2500 H1999/138/4.4/A/4000/2015-2022
-Ford|Kuga|suv|2008-2026|5|20|32500|P1499/110/6.6/M/0 D1997/110/5.5/MA/3500 H2488/165/1.6/A/9500/2020-
-Ford|Puma|suv|2019-2026|5|13|25500|P999/92/5.5/M/0 P999/114/5.6/MA/2500
-Ford|S-Max|van|2006-2023|7|8|37500|P1498/118/7.0/M/0 D1997/110/5.5/MA/2500 D1997/140/6.0/A/6000
-Fiat|Panda|mini|2003-2026|4|34|13500|P1242/51/5.2/M/0 P875/63/4.8/MS/1800/2011-2021 G1242/51/6.6/M/1800 C875/59/4.7/M/3000/2012-2021
-Fiat|500|mini|2007-2026|4|43|16000|P1242/51/5.0/MS/0 P875/63/4.6/MS/2200/2010-2020 E42/87/0/A/14500/2020-
-Fiat|Tipo|compact|2016-2026|5|13|19500|P1368/70/6.0/M/0 D1598/88/4.5/MA/4000 G1368/88/8.2/M/2200/2016-2020
-Fiat|Punto|small|2000-2018|5|20|14500|P1242/51/5.6/M/0 P1368/57/5.7/M/900 D1248/55/4.3/M/2300/2003-2018
-Alfa Romeo|Giulietta|compact|2010-2020|5|8|26000|P1368/88/6.2/M/0 P1368/125/5.9/MA/3500 D1598/88/4.3/MA/2500
-Alfa Romeo|Giulia|medium|2016-2026|5|4|45000|P1995/147/6.5/A/0 D2143/132/4.9/A/1500 P1995/206/6.9/A/7000
-Jeep|Renegade|suv|2014-2026|5|8|26500|P1332/110/6.6/MA/0 D1598/88/5.2/M/2500 H1332/140/2.3/A/10500/2020-
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #ad67a777
-_MODELS += """
-Renault|Twingo|mini|2000-2024|4|20|13000|P999/52/4.9/M/0 P898/68/5.0/MS/1700 E22/60/0/A/10500/2020-2024
-Renault|Clio|small|2000-2026|5|66|17500|P999/49/5.2/M/0 P999/67/5.1/M/1200 P1333/96/5.6/A/4500 D1461/66/3.9/MA/2500
-Renault|Clio|small|2000-2026|5|66|17500|H1598/105/4.3/A/5500/2020-
-Renault|Megane|compact|2000-2023|5|25|24000|P1333/85/5.6/M/0 P1333/103/5.7/MA/1800 D1461/81/4.2/MA/2200
-Renault|Captur|suv|2013-2026|5|25|22000|P898/66/5.3/M/0 P1333/96/5.8/MA/2500 D1461/66/4.2/MA/2500/2013-2021
-Renault|Scenic|van|2000-2022|5|13|27500|P1333/85/6.0/M/0 P1333/103/6.1/MA/1800 D1461/81/4.6/MA/2200
-Renault|Kadjar|suv|2015-2022|5|8|27500|P1333/103/6.2/MA/0 D1461/85/4.6/MA/2500
-Renault|Zoe|small|2013-2024|5|13|32000|E22/65/0/A/-4000/2013-2018 E41/80/0/A/0/2017-2020 E52/100/0/A/2500/2019-2024
-Dacia|Sandero|small|2008-2026|5|34|12500|P999/49/5.2/M/0 P999/67/5.3/MA/1800 D1461/66/4.0/M/2500/2008-2020 G999/74/6.9/M/1700/2015-
-Dacia|Duster|suv|2010-2026|5|25|18500|P999/67/5.9/M/0 P1333/96/6.3/MA/3000 D1461/85/4.8/M/3500 G999/74/7.9/M/1500/2019-
-Dacia|Logan|compact|2005-2021|5|4|11500|P999/54/5.5/M/0 D1461/66/4.0/M/2500
-Dacia|Spring|mini|2021-2026|4|4|19500|E27/33/0/A/0 E27/48/0/A/1500/2023-
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #397434ce
-_MODELS += """
-Peugeot|108|mini|2014-2022|4|8|13500|P998/53/4.4/MS/0 P1199/60/4.8/M/1100
-Peugeot|208|small|2012-2026|5|56|19000|P1199/55/5.0/M/0 P1199/74/5.1/MA/1800 D1499/75/4.0/M/3000/2012-2023 E50/100/0/A/13500/2020-
-Peugeot|308|compact|2008-2026|5|25|25500|P1199/81/5.3/M/0 P1199/96/5.5/MA/1700 D1499/96/4.2/MA/3000
-Peugeot|508|medium|2011-2025|5|8|37500|P1598/133/6.2/A/0 D1997/120/4.9/MA/1500 H1598/165/1.6/A/8500/2019-2025
-Peugeot|2008|suv|2013-2026|5|25|23500|P1199/74/5.5/M/0 P1199/96/5.7/MA/2200 D1499/75/4.4/M/2800/2013-2023
-Peugeot|3008|suv|2009-2026|5|25|32000|P1199/96/6.1/MA/0 D1499/96/4.9/MA/2500 H1598/165/1.5/A/9500/2019-
-Citroen|C1|mini|2005-2022|4|13|12500|P998/50/4.5/MS/0 P1199/60/4.8/M/1000/2014-2022
-Citroen|C3|small|2002-2026|5|25|16500|P1199/60/5.1/M/0 P1199/81/5.3/MA/2000 D1499/75/4.1/M/2500/2003-2023
-Citroen|C4|compact|2004-2026|5|13|24500|P1199/74/5.3/M/0 P1199/96/5.5/MA/1800 D1499/81/4.3/MA/2800 E50/100/0/A/11000/2021-
-Citroen|C5 Aircross|suv|2018-2026|5|8|31000|P1199/96/6.2/MA/0 D1499/96/4.9/MA/2500
-Citroen|Berlingo|van|2000-2026|5|13|23500|P1199/81/6.1/M/0 D1499/75/5.0/M/1800 E50/100/0/A/10500/2021-
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #bab04190
-_MODELS += """
-Toyota|Aygo|mini|2005-2022|4|13|13000|P998/51/4.5/MS/0 P998/53/4.3/M/500/2014-2022
-Toyota|Yaris|small|2000-2026|5|34|19000|P998/53/5.0/M/0 P1496/82/5.3/MA/1800 H1490/85/4.0/A/4500/2012- D1364/66/4.2/M/2000/2002-2018
-Toyota|Corolla|compact|2000-2026|5|34|25500|P1598/97/6.2/MA/0 H1798/90/4.5/A/3000/2013- H1987/135/4.9/A/6000/2019-
-Toyota|Corolla|compact|2000-2026|5|34|25500|D1364/66/4.3/M/1500/2004-2018
-Toyota|Auris|compact|2007-2018|5|13|24000|P1598/97/6.1/M/0 H1798/100/4.0/A/3000/2010-2018 D1364/66/4.3/M/1500
-Toyota|C-HR|suv|2016-2026|5|13|30000|P1197/85/6.2/MA/0/2016-2020 H1798/90/4.7/A/2000 H1987/135/5.2/A/5000
-Toyota|RAV4|suv|2000-2026|5|13|37500|P1987/112/7.0/MA/0 H2487/160/5.6/A/4000/2016- D1995/105/5.4/M/2000/2001-2018
-Toyota|Prius|compact|2004-2022|5|4|31500|H1798/90/4.1/A/0 H1798/90/1.4/A/7500/2012-2022
-Lexus|UX|suv|2019-2026|5|1|38000|H1987/135/5.3/A/0 E54/150/0/A/9000/2021-
-Nissan|Micra|small|2003-2023|5|20|16500|P1198/59/5.2/M/0 P999/74/5.1/MA/2000/2017-2023
-Nissan|Juke|suv|2010-2026|5|13|22500|P999/84/5.8/MA/0 D1461/81/4.2/M/2200/2010-2019
-Nissan|Qashqai|suv|2007-2026|5|56|29500|P1332/103/6.3/MA/0 D1461/85/4.6/MA/2000/2007-2021 H1497/140/5.3/A/5000/2022-
-Nissan|X-Trail|suv|2001-2026|5|8|35000|P1332/117/7.0/MA/0 D1598/96/5.3/MA/1500/2014-2021 H1497/150/5.8/A/6000/2022-
-Nissan|Leaf|compact|2011-2024|5|13|34000|E24/80/0/A/-4500/2011-2017 E40/110/0/A/0/2018-2024 E62/160/0/A/5000/2019-2024
-Honda|Jazz|small|2002-2026|5|13|19500|P1318/75/5.4/MA/0 H1498/80/4.6/A/4000/2011-
-Honda|Civic|compact|2001-2026|5|13|27500|P999/95/5.6/MA/0/2017-2022 P1498/134/6.2/MA/4000 D1597/88/4.1/MA/2000/2013-2021
-Honda|Civic|compact|2001-2026|5|13|27500|H1993/135/4.8/A/6000/2022-
-Honda|CR-V|suv|2002-2026|5|8|37000|P1498/127/7.2/MA/0 D1597/118/5.4/MA/2000/2013-2018 H1993/135/6.0/A/3500/2019-
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #cf93cdfd
-_MODELS += """
-Mazda|Mazda2|small|2003-2026|5|8|18000|P1496/55/5.0/M/0 P1496/66/5.1/MA/1300 H1490/85/4.0/A/5500/2022-
-Mazda|Mazda3|compact|2003-2026|5|13|26500|P1998/90/5.8/MA/0 P1998/137/5.7/MA/4000/2019- D1759/85/4.6/MA/2000/2014-2021
-Mazda|Mazda6|medium|2002-2023|5|8|34500|P1998/107/6.6/MA/0 P2488/143/7.4/A/4500 D2191/110/5.0/MA/2500/2007-2020
-Mazda|CX-5|suv|2012-2025|5|13|34000|P1998/121/7.0/MA/0 D2191/110/5.7/MA/3000/2012-2024 D2191/135/6.2/A/6500/2012-2024
-Mazda|MX-5|sports|2000-2026|2|4|31000|P1496/97/6.3/M/0 P1998/135/6.9/MA/3000
-Suzuki|Swift|small|2005-2026|5|20|16500|P1242/66/4.9/MA/0 P998/82/5.0/M/1800/2017-2021
-Suzuki|Vitara|suv|2015-2026|5|13|24000|P998/82/5.6/M/0 P1373/95/5.9/MA/2500 D1598/88/4.5/M/2500/2015-2019
-Mitsubishi|Space Star|mini|2013-2025|5|8|12500|P999/52/4.6/M/0 P1193/59/4.9/MA/1000
-Mitsubishi|Outlander|suv|2004-2021|5|8|36000|P1998/110/7.5/MA/0 D2268/110/5.7/MA/2000 H2360/165/2.0/A/6500/2014-2021
-Subaru|Forester|suv|2000-2026|5|4|36000|P1995/110/7.6/MA/0 D1998/108/6.0/MA/1500/2009-2018 H1995/110/6.9/A/3500/2019-
-Hyundai|i10|mini|2008-2026|5|25|13500|P998/49/4.8/MS/0 P1197/62/5.0/MA/1200 G998/49/6.4/M/1600/2011-2019
-Hyundai|i20|small|2009-2026|5|25|17500|P1197/62/5.2/M/0 P998/74/5.2/MA/1800 D1120/55/3.8/M/2000/2009-2018
-Hyundai|i30|compact|2007-2026|5|25|23500|P998/88/5.4/M/0 P1482/117/5.9/MA/2800 D1582/85/4.3/MA/2500/2007-2022
-Hyundai|Tucson|suv|2004-2026|5|25|31000|P1591/97/7.0/M/0 P1591/130/7.3/MA/3000 D1598/100/5.4/MA/3000 H1598/169/5.7/A/6500/2021-
-Hyundai|Kona|suv|2017-2026|5|13|24500|P998/88/5.8/M/0 H1580/104/4.8/A/5000/2019- E39/100/0/A/10500/2018-2023 E64/150/0/A/16000
-"""
-
-# %% ../../nbs/data/04_synthetic.ipynb #d6c1bbea
-_MODELS += """
-Kia|Picanto|mini|2004-2026|5|20|13500|P998/49/4.7/MS/0 P1248/62/5.0/MA/1200
-Kia|Rio|small|2005-2023|5|13|17000|P1248/62/5.2/M/0 P998/74/5.1/MA/1900 D1120/55/3.8/M/2000/2011-2018
-Kia|Ceed|compact|2007-2026|5|25|23000|P998/88/5.5/M/0 P1482/117/5.9/MA/2800 D1598/85/4.4/MA/2500/2007-2023
-Kia|Sportage|suv|2004-2026|5|25|31500|P1591/97/7.1/M/0 P1591/130/7.4/MA/3000 D1598/100/5.4/MA/3000 H1598/169/5.8/A/6500/2022-
-Kia|Niro|suv|2016-2026|5|8|30000|H1580/104/4.7/A/0 H1580/104/1.3/A/7000 E64/150/0/A/11000/2018-
-Volvo|V40|compact|2000-2019|5|13|28500|P1498/112/5.7/MA/0 D1969/88/4.1/MA/1500 D1969/140/4.7/A/6000
-Volvo|V60|medium|2010-2026|5|13|44000|P1969/145/6.9/MA/0 D1969/110/4.9/MA/500 D1969/140/5.2/A/4500 H1969/251/2.1/A/13500/2013-
-Volvo|XC40|suv|2018-2026|5|8|41000|P1477/120/6.8/MA/0 D1969/110/5.5/MA/2500/2018-2021 E75/170/0/A/9500/2021-
-Volvo|XC60|suv|2008-2026|5|13|52000|P1969/184/8.0/A/1000 D1969/140/6.0/MA/0 H1969/251/2.6/A/12500/2017-
-Volvo|XC90|suv|2003-2026|7|4|72000|P1969/184/8.4/A/0 D1969/173/6.3/A/2000 H1969/288/3.0/A/12000/2015-
-Land Rover|Range Rover Evoque|suv|2011-2026|5|8|49000|P1997/147/8.2/A/1000 D1999/110/5.9/MA/0 D1999/132/6.3/A/4000
-Land Rover|Discovery Sport|suv|2015-2026|7|4|48000|P1997/147/8.6/A/1000 D1999/110/6.2/MA/0 D1999/132/6.5/A/4000
-Tesla|Model S|executive|2013-2026|5|4|88000|E75/245/0/A/0 E100/310/0/A/9000
-Tesla|Model 3|medium|2019-2026|5|20|43500|E57/208/0/A/0 E75/324/0/A/7000
-Tesla|Model Y|suv|2021-2026|5|20|46500|E57/220/0/A/0 E75/378/0/A/7000
-MG|MG4|compact|2022-2026|5|4|32000|E51/125/0/A/0 E64/150/0/A/4500
-MG|ZS|suv|2017-2026|5|4|20500|P1498/78/6.4/M/0 P999/82/6.5/MA/2000 E51/130/0/A/11500/2020-
-"""
-
 # %% ../../nbs/data/04_synthetic.ipynb #92a9f480
 _SEGMENTS = """
 mini|.085|1.15|.00|.00
@@ -246,80 +77,48 @@ van|.108|.95|.02|.00
 sports|.020|1.30|-.06|.05
 """
 
-# %% ../../nbs/data/04_synthetic.ipynb #5b5bbd2c
-_FUEL = dict(P="Petrol", D="Diesel", C="CNG", G="LPG", H="Hybrid", E="Electric")
-_GEARBOX = dict(M="Manual", A="Automatic", S="Semi-Auto")
-
-
-def _lines(text: str) -> list[list[str]]:
-    "Lines of a table, cut at the bars."
-    return [line.split("|") for line in text.strip().splitlines() if line]
-
-
-def _engine(text: str, years: str) -> dict:
-    "One engine, as written in the table."
-    size, kw, litres, gears, extra, *own = text[1:].split("/")
-    first, last = (own[0] if own else years).split("-")
-    electric = text[0] == "E"
-    return dict(
-        fuel=_FUEL[text[0]],
-        engine_cc=np.nan if electric else float(size),
-        battery_kwh=float(size) if electric else np.nan,
-        power_kw=float(kw),
-        consumption_l_100km=np.nan if electric else float(litres),
-        gears=gears,
-        extra=float(extra),
-        first=int(first),
-        last=int(last or years.split("-")[1]),
-    )
-
 # %% ../../nbs/data/04_synthetic.ipynb #0edc647c
+def _table(text: str, *columns: str) -> pd.DataFrame:
+    "A table written in this module, whose lines are cut at the bars."
+    return pd.DataFrame([line.split("|") for line in text.strip().splitlines()], columns=list(columns))
+
+
 @cache
 def models() -> pd.DataFrame:  # one row per model and engine
     "Makes, models and engines of the demo market; prices when new in EUR."
-    rows = [
-        dict(
-            brand=brand,
-            model=model,
-            segment=segment,
-            seats=int(seats),
-            popularity=float(popularity),
-            base=float(price),
-            **_engine(engine, years),
-        )
-        for brand, model, segment, years, seats, popularity, price, engines in _lines(_MODELS)
-        for engine in engines.split()
-    ]
-    makers = pd.DataFrame(_lines(_MAKERS), columns=["brand", "premium", "hold", "trims", "petrol", "diesel"])
-    segments = pd.DataFrame(_lines(_SEGMENTS), columns=["segment", "rate", "wear", "automatic", "summer"])
-    out = pd.DataFrame(rows).merge(makers, on="brand", validate="m:1").merge(segments, on="segment", validate="m:1")
-    numbers = ["premium", "hold", "rate", "wear", "automatic", "summer"]
-    return out.astype(dict.fromkeys(numbers, float))
+    numbers = ["popularity", "base_price", "engine_cc", "battery_kwh", "power_kw", "consumption_l_100km", "extra_price"]
+    with (files("carprice_lib.data") / "vehicles.csv").open("rb") as table:
+        vehicles = pd.read_csv(table, dtype={"model": "str"} | dict.fromkeys(numbers, "float64"))
+    makers = _table(_MAKERS, "brand", "premium", "hold", "trims", "petrol", "diesel")
+    segments = _table(_SEGMENTS, "segment", "rate", "wear", "automatic", "summer")
+    of_makers = vehicles.merge(makers, on="brand", validate="m:1")
+    of_segments = of_makers.merge(segments, on="segment", validate="m:1")
+    written = ["premium", "hold", "rate", "wear", "automatic", "summer"]
+    return of_segments.astype(dict.fromkeys(written, float))
 
 # %% ../../nbs/data/04_synthetic.ipynb #e1779fd3
 def _variant(v: pd.DataFrame) -> list[str]:
     "Engine badge, power and trim as a seller writes them."
-    hybrid = np.where(v["consumption_l_100km"] < 3.2, "Plug-in Hybrid", "Hybrid")
-    badge = {"Petrol": v["petrol"], "Diesel": v["diesel"], "Hybrid": hybrid, "LPG": "LPG", "CNG": "CNG"}
-    named = np.select(
-        [v["fuel"] == f for f in badge], [np.broadcast_to(np.asarray(b, object), len(v)) for b in badge.values()], ""
-    )
-    return [
-        f"{kwh:.0f} kWh {kw * 1.36:.0f} PS {trim}" if kwh == kwh else f"{cc / 1000:.1f} {b} {kw * 1.36:.0f} PS {trim}"
-        for kwh, cc, b, kw, trim in zip(v["battery_kwh"], v["engine_cc"], named, v["power_kw"], v["trim"])
-    ]
+    badge = v["fuel"].where(v["fuel"].isin(["LPG", "CNG", "Hybrid"]), "")
+    badge = badge.mask(v["fuel"] == "Petrol", v["petrol"])
+    badge = badge.mask(v["fuel"] == "Diesel", v["diesel"])
+    badge = badge.mask((v["fuel"] == "Hybrid") & (v["consumption_l_100km"] < 3.2), "Plug-in Hybrid")
+    litres = (v["engine_cc"] / 1000).map("{:.1f} ".format) + badge
+    battery = v["battery_kwh"].map("{:.0f} kWh".format)
+    engine = battery.where(v["battery_kwh"].notna(), litres)
+    horsepower = (v["power_kw"] * 1.36).map(" {:.0f} PS ".format)
+    return (engine + horsepower + v["trim"]).tolist()
 
 # %% ../../nbs/data/04_synthetic.ipynb #53ade109
 @cache
 def versions() -> pd.DataFrame:  # one row per model, engine, gearbox and trim
     "Everything that can be listed, with the coefficients of its price."
     v = models().assign(
-        transmission=lambda m: m["gears"].map(list),
+        transmission=lambda m: m["gearboxes"].str.split("/"),
         trim=lambda m: m["trims"].str.split(","),
         engine=range(len(models())),
     )
     v = v.explode("transmission").explode("trim", ignore_index=True)
-    v["transmission"] = v["transmission"].map(_GEARBOX)
     v["level"] = v.groupby(["engine", "transmission"]).cumcount()
     v = v.astype({"trim": "str"}).assign(variant=_variant(v))
     return v.assign(**_coefficients(v))
@@ -332,7 +131,7 @@ def _coefficients(v: pd.DataFrame) -> dict[str, pd.Series]:
     wear = v["fuel"].map({"Petrol": 0.30, "Diesel": 0.19, "CNG": 0.30, "LPG": 0.33, "Hybrid": 0.26, "Electric": 0.32})
     gear = v["transmission"].map({"Manual": 0.0, "Automatic": 1.0, "Semi-Auto": 0.0})
     return dict(
-        new_price=v["base"] + v["extra"],
+        new_price=v["base_price"] + v["extra_price"],
         yearly=v["rate"] * v["hold"]
         + 0.06 * np.log(v["power_kw"] / 100)  # r
         + np.where(ev, 0.035 * (50 / v["battery_kwh"]) ** 0.8, 0.0),  # epsilon
@@ -443,7 +242,15 @@ def _demand(wanted: np.ndarray) -> np.ndarray:
         gear = v["transmission"].map(gears) * np.where(
             v["transmission"] == "Automatic", np.interp(year, [2005, 2025], [0.6, 2.0]), 1
         )
-        share = fuel * gear * trims[v["level"]] * v["popularity"] * v["first"].le(year) * v["last"].ge(year) * wanted
+        share = (
+            fuel
+            * gear
+            * trims[v["level"]]
+            * v["popularity"]
+            * v["first_year"].le(year)
+            * v["last_year"].ge(year)
+            * wanted
+        )
         out[i] = share / v.groupby(["brand", "model"])["engine"].transform("nunique") ** 0.7
     return np.cumsum(out / out.sum(axis=1, keepdims=True), axis=1)
 
@@ -561,19 +368,14 @@ def _listings(car: dict[str, np.ndarray]) -> pd.DataFrame:
         for name in ("brand", "model", "variant", "fuel", "transmission")
     }
     number = {name: v[name].to_numpy(float)[at] for name in ("engine_cc", "power_kw", "consumption_l_100km")}
-    out = (
-        text
-        | number
-        | dict(
-            year=car["year"],
-            km_driven=car["km"].astype(np.int64),
-            owner=_texts(OWNERS, car["owner"]),
-            seller_type=_texts(("Individual", "Dealer"), car["dealer"].astype(int)),
-            seats=v["seats"].to_numpy()[at],
-            listed_on=_calendar()["date"].to_numpy()[car["day"]],
-            price=car["price"],
-        )
-    )
+    out = text | number
+    out["year"] = car["year"]
+    out["km_driven"] = car["km"].astype(np.int64)
+    out["owner"] = _texts(OWNERS, car["owner"])
+    out["seller_type"] = _texts(("Individual", "Dealer"), car["dealer"].astype(int))
+    out["seats"] = v["seats"].to_numpy()[at]
+    out["listed_on"] = _calendar()["date"].to_numpy()[car["day"]]
+    out["price"] = car["price"]
     return pd.DataFrame({name: out[name] for name in [*FIELDS, "price"] if name in out})
 
 # %% ../../nbs/data/04_synthetic.ipynb #bbfce784

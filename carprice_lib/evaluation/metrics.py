@@ -9,6 +9,7 @@ __all__ = ['WORST_SHARE', 'HANDFUL', 'SLIPPED', 'TOLD_IN_PART', 'AGE_EDGES', 'SL
 
 # %% ../../nbs/evaluation/00_metrics.ipynb #c5b957f1
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,11 +40,12 @@ def price_metrics(
 ) -> dict[str, float]:  # r2, rmse, mae, mape, mdape, r2_log
     "Errors of estimates; mape and mdape are shares of the price."
     y, p = check_prices(price, predicted)
-    share = np.abs(y - p) / y
+    error = np.abs(y - p)
+    share = error / y
     return dict(
         r2=_r2(y, p),
-        rmse=float(np.sqrt(((y - p) ** 2).mean())),
-        mae=float(np.abs(y - p).mean()),
+        rmse=float(np.sqrt((error**2).mean())),
+        mae=float(error.mean()),
         mape=float(share.mean()),
         mdape=float(np.median(share)),
         r2_log=_r2(np.log(y), np.log(p)),
@@ -97,10 +99,9 @@ def binomial_interval(
 ) -> tuple[float, float]:  # low and high share
     "Exact interval of a share."
     tail = (1 - level) / 2
-    return (
-        float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0,
-        float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0,
-    )
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    high = float(beta.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return low, high
 
 
 def interval_metrics(
@@ -147,14 +148,10 @@ def bands(
     edges: list[float],  # inner edges, rising
 ) -> pd.Series:  # text such as `5 to 10` (n,)
     "Cut numbers into bands with readable names, in order."
-    names = [
-        f"under {edges[0]:,g}",
-        *(f"{a:,g} to {b:,g}" for a, b in zip(edges, edges[1:], strict=False)),
-        f"{edges[-1]:,g} and over",
-    ]
-    return pd.Series(
-        pd.Categorical.from_codes(np.searchsorted(edges, np.asarray(values, float), side="right"), names, ordered=True)
-    )
+    between = [f"{low:,g} to {high:,g}" for low, high in pairwise(edges)]
+    names = [f"under {edges[0]:,g}", *between, f"{edges[-1]:,g} and over"]
+    band = np.searchsorted(edges, np.asarray(values, float), side="right")
+    return pd.Series(pd.Categorical.from_codes(band, names, ordered=True))
 
 
 def round_edges(
@@ -171,12 +168,10 @@ AGE_EDGES = [1.0, 3.0, 5.0, 8.0, 12.0]
 
 def _slice(name: str, value: str, part: pd.DataFrame, nominal: float) -> dict[str, Any]:
     "Metrics of one slice."
-    span = interval_metrics(part["price"], part["low"], part["high"], part["predicted"], nominal)
-    return (
-        dict(slice=name, value=value, n=len(part))
-        | price_metrics(part["price"], part["predicted"])
-        | {k: span[k] for k in ("coverage", "coverage_low", "coverage_high", "relative_width")}
-    )
+    errors = price_metrics(part["price"], part["predicted"])
+    interval = interval_metrics(part["price"], part["low"], part["high"], part["predicted"], nominal)
+    held = {k: interval[k] for k in ("coverage", "coverage_low", "coverage_high", "relative_width")}
+    return dict(slice=name, value=value, n=len(part)) | errors | held
 
 
 SLICE_COLUMNS = (
@@ -192,17 +187,17 @@ def slice_metrics(
     least: int = 20,  # rows from which a slice is shown
 ) -> pd.DataFrame:  # one row per slice: slice, value, n and its metrics
     "All metrics by make, price band and age band."
-    by = {
-        "make": results["brand"].astype("str").to_numpy(),
-        "price band": bands(results["predicted"], round_edges(results["predicted"])).to_numpy(),
-        "age band": bands(results["age"], AGE_EDGES).to_numpy(),
+    estimate = results["predicted"]
+    keys = {
+        "make": results["brand"].astype("str"),
+        "price band": bands(estimate, round_edges(estimate)),
+        "age band": bands(results["age"], AGE_EDGES),
     }
-    rows = [
-        _slice(name, str(value), part, nominal)
-        for name, key in by.items()
-        for value, part in results.groupby(key, observed=True)
-        if len(part) >= least
-    ]
+    rows = []
+    for name, key in keys.items():
+        for value, part in results.groupby(key.to_numpy(), observed=True):
+            if len(part) >= least:
+                rows.append(_slice(name, str(value), part, nominal))
     return pd.DataFrame(rows, columns=None if rows else SLICE_COLUMNS)
 
 # %% ../../nbs/evaluation/00_metrics.ipynb #05352b56
@@ -214,10 +209,9 @@ def oracle_metrics(
     "Distance from the best possible error, and from the true price."
     y, p = (np.log(v) for v in check_prices(price, predicted))
     t = np.log(np.asarray(true_price, float))
-    return dict(
-        error_over_best=float(np.abs(y - p).mean() / np.abs(y - t).mean()),
-        rmse_log_true=float(np.sqrt(((p - t) ** 2).mean())),
-    )
+    over_best = np.abs(y - p).mean() / np.abs(y - t).mean()
+    rmse = np.sqrt(((p - t) ** 2).mean())
+    return dict(error_over_best=float(over_best), rmse_log_true=float(rmse))
 
 # %% ../../nbs/evaluation/00_metrics.ipynb #ce7fc7d8
 def leaky_split(

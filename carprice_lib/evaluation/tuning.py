@@ -198,18 +198,17 @@ def _progress(done: list[optuna.trial.FrozenTrial], trials: int) -> str:
     "One line on the newest trial."
     last = done[-1]
     best = min(t.value for t in done if t.state.name == "COMPLETE")
-    return f"trial {len(done)} of {trials}: {'pruned' if last.state.name == 'PRUNED' else f'{last.value:.4f}'} (best {best:.4f})"
+    came = "pruned" if last.state.name == "PRUNED" else f"{last.value:.4f}"
+    return f"trial {len(done)} of {trials}: {came} (best {best:.4f})"
 
 
 def _found(study: optuna.Study, trials: int) -> TuningResult:
     "The best settings, and the first finished trials as a table without times."
     done = _finished(study)[:trials]
-    rows = [
-        dict(number=k, value=float(t.value), state=t.state.name.lower())
-        | {s.name: t.params[s.name] for s in SEARCH_SPACE}
-        for k, t in enumerate(done)
-    ]
+    rows = []
+    for number, trial in enumerate(done):
+        about = dict(number=number, value=float(trial.value), state=trial.state.name.lower())
+        rows.append(about | {s.name: trial.params[s.name] for s in SEARCH_SPACE})
     best = min((t for t in done if t.state.name == "COMPLETE"), key=lambda t: t.value)
-    return TuningResult(
-        {s.name: round(best.params[s.name], 5) for s in SEARCH_SPACE}, float(best.value), pd.DataFrame(rows)
-    )
+    chosen = {s.name: round(best.params[s.name], 5) for s in SEARCH_SPACE}
+    return TuningResult(chosen, float(best.value), pd.DataFrame(rows))

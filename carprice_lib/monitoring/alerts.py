@@ -198,17 +198,14 @@ def to_email(
         mail["From"], mail["To"] = people["from"][0], people["to"][0]
         mail["Subject"] = f"carprice alert {said['event']}: {said['rule']} {said['subject']}".strip()
         mail["Message-ID"] = f"<{said['id']}@carprice>"
-        mail.set_content(
-            f"{said['why']}\n\nopened {said['opened']}"
-            + (f", closed {said['closed']}" if said["closed"] else "")
-            + "\n"
-        )
+        closed = f", closed {said['closed']}" if said["closed"] else ""
+        mail.set_content(f"{said['why']}\n\nopened {said['opened']}{closed}\n")
         safe = ssl.create_default_context()
-        server = (
-            smtplib.SMTP_SSL(parts.hostname or "", port or 465, timeout=seconds, context=safe)
-            if parts.scheme == "smtps"
-            else smtplib.SMTP(parts.hostname or "", port or 25, timeout=seconds)
-        )
+        host = parts.hostname or ""
+        if parts.scheme == "smtps":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port or 465, timeout=seconds, context=safe)
+        else:
+            server = smtplib.SMTP(host, port or 25, timeout=seconds)
         with server:
             _send(server, mail, unquote(parts.username or ""), unquote(parts.password or ""), safe)
 
@@ -250,11 +247,8 @@ def _pending(db: sa.Connection, receiver: str) -> list[tuple[str, str, Alert]]:
     "Id, event and alert of what a receiver was not told yet."
     out = DELIVERIES.c
     query = sa.select(out.id.label("delivery"), out.event, ALERTS).join(ALERTS, ALERTS.c.id == out.alert)
-    rows = db.execute(
-        query.where(out.done.is_(None), out.receiver == receiver).order_by(
-            out.at, out.event, ALERTS.c.rule, ALERTS.c.subject
-        )
-    )
+    waiting = query.where(out.done.is_(None), out.receiver == receiver)
+    rows = db.execute(waiting.order_by(out.at, out.event, ALERTS.c.rule, ALERTS.c.subject))
     return [((row := dict(r)).pop("delivery"), row.pop("event"), Alert(**row)) for r in rows.mappings()]
 
 # %% ../../nbs/monitoring/03_alerts.ipynb #02ed91f3
@@ -317,11 +311,8 @@ def _changes(db: sa.Connection, findings: Iterable[CheckResult], receivers: Iter
         if there and not f.alarm:
             changed.append(_closed(db, there, now))
         elif there:
-            db.execute(
-                sa.update(ALERTS)
-                .where(ALERTS.c.id == there.id)
-                .values(value=float(f.value), limit=float(f.limit), why=f.why)
-            )
+            standing = sa.update(ALERTS).where(ALERTS.c.id == there.id)
+            db.execute(standing.values(value=float(f.value), limit=float(f.limit), why=f.why))
         elif f.alarm:
             changed.append(_open(db, f, now))
     told = [a for a in changed if a]

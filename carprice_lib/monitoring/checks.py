@@ -100,12 +100,8 @@ def _categorical_drift(reference: Reference, now: ColumnView) -> Iterator[Check]
         shares = new / new.sum(), old / old.sum()
         k = int(np.argmax(np.abs(shares[0] - shares[1])))
         most = str([*known.index, "another"][k]).replace("|", " ")
-        yield Check(
-            "drift",
-            name,
-            partial(chi2_test, old, new),
-            f"{name}: {most} is {shares[0][k]:.1%} and was {shares[1][k]:.1%} of the training rows",
-        )
+        seen = f"{name}: {most} is {shares[0][k]:.1%} and was {shares[1][k]:.1%} of the training rows"
+        yield Check("drift", name, partial(chi2_test, old, new), seen)
 
 # %% ../../nbs/monitoring/05_checks.ipynb #8d7b7856
 _SHARE = "{0.value:.2%} of the rows, where chance and what does not matter reach {0.limit:.2%}"
@@ -154,7 +150,8 @@ def _usage_drift(reference: Reference, now: ColumnView) -> Check:
 def _prediction_drift(old: np.ndarray, new: np.ndarray) -> Iterator[Check]:
     "Have prices or widths another distribution, by the figures of held-out rows (n, 4) and of the window's (m, 4)?"
     for i, (name, read, form) in enumerate((("predicted", np.exp, ",.0f"), ("range width", np.expm1, ".0%"))):
-        seen = f"{name}: the middle is {read(np.median(new[:, i])):{form}} and was {read(np.median(old[:, i])):{form}} on the held-out rows"
+        is_now, was = (format(read(np.median(figures[:, i])), form) for figures in (new, old))
+        seen = f"{name}: the middle is {is_now} and was {was} on the held-out rows"
         yield Check("drift", name, partial(ks_test, np.sort(old[:, i]), new[:, i]), seen)
 
 # %% ../../nbs/monitoring/05_checks.ipynb #0b449182
@@ -220,9 +217,12 @@ def realized_performance(
     ape = share_error(error)
     n = len(price)
     sure = stats.binomtest(int(kept.sum()), len(price)).proportion_ci()
-    wide = {name: 1.96 * float(x.std()) / np.sqrt(n) for name, x in (("mape", ape), ("bias", error))}
-    means = {"mape": float(ape.mean()), "bias": float(error.mean())}
-    ends = {f"{k}_{end}": v + sign * wide[k] for k, v in means.items() for end, sign in (("low", -1), ("high", 1))}
+    means: dict[str, float] = {}
+    ends: dict[str, float] = {}
+    for name, values in (("mape", ape), ("bias", error)):
+        means[name] = float(values.mean())
+        wide = 1.96 * float(values.std()) / np.sqrt(n)
+        ends |= {f"{name}_low": means[name] - wide, f"{name}_high": means[name] + wide}
     was = dict(
         held_mape=float(share_error(reference.error).mean()),
         held_bias=float(reference.error.mean()),

@@ -199,10 +199,8 @@ def summary(found: MonitorReport) -> str:  # lines
     lines.append(("looked at", f"{len(found.findings)} figures, {len(alarms)} beyond their limit"))
     lines += [("opened" if a.closed is None else "closed", a.name) for a in found.changed]
     lines += [("open", f"{a.name}, since {moment(a.opened)} UTC") for a in found.open] or [("open", "no alert")]
-    return "\n".join(
-        f"{name:<12}{text}"
-        for name, text in [*lines, *(("not told", f"{name}: {why}") for name, why in found.undelivered.items())]
-    )
+    lines += [("not told", f"{name}: {why}") for name, why in found.undelivered.items()]
+    return "\n".join(f"{name:<12}{text}" for name, text in lines)
 
 
 def _service(seen: ServiceMetrics | None) -> str:
@@ -212,7 +210,8 @@ def _service(seen: ServiceMetrics | None) -> str:
     if not seen.requests:
         return f"no request in {seen.minutes:,} minutes; there in {seen.up:,} of them"
     took = "" if seen.p95 is None else f", p50 {seen.p50:.0f} ms, p95 {seen.p95:.0f} ms, p99 {seen.p99:.0f} ms"
-    return f"{seen.requests:,} requests, {seen.error_share:.2%} failed{took}; there in {seen.up:,} of {seen.minutes:,} minutes"
+    there = f"there in {seen.up:,} of {seen.minutes:,} minutes"
+    return f"{seen.requests:,} requests, {seen.error_share:.2%} failed{took}; {there}"
 
 # %% ../../nbs/monitoring/07_monitor.ipynb #7aaf9a40
 MAX_LOGGED_ROWS = 20_000  # answers that Evidently is given at most, the newest

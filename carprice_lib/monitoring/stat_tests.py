@@ -89,8 +89,10 @@ def mean_shift_test(
     "Have values another mean?"
     bounds = np.quantile(old, [0.01, 0.99])
     w = weights or (np.ones(len(old)), np.ones(len(new)))
-    (was, was2), (now, now2) = (_mean(np.clip(x, *bounds), v) for x, v in zip((old, new), w))
-    return now - was, TestResult(abs(now - was), margin + float(stats.norm.isf(alpha / 2) * np.sqrt(was2 + now2)))
+    was, was2 = _mean(np.clip(old, *bounds), w[0])
+    now, now2 = _mean(np.clip(new, *bounds), w[1])
+    chance = float(stats.norm.isf(alpha / 2) * np.sqrt(was2 + now2))
+    return now - was, TestResult(abs(now - was), margin + chance)
 
 # %% ../../nbs/monitoring/01_stat_tests.ipynb #bf0432fd
 def mean_ratio_test(

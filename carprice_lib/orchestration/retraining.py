@@ -87,14 +87,13 @@ class IngestedBatch:
     waits: int = 0  # rows of days to come, left where they are
 
     def __str__(self) -> str:
-        bad = (
-            f", {sum(self.bad.values()):,} of which cannot be used ({', '.join(f'{n:,} {r}' for r, n in self.bad.items())})"
-            if self.bad
-            else ""
-        )
-        return f"{self.what}: {len(self.rows):,} rows{bad}" + (
-            f"; {self.waits:,} more are of days to come, and wait" if self.waits else ""
-        )
+        said = f"{self.what}: {len(self.rows):,} rows"
+        if self.bad:
+            reasons = ", ".join(f"{n:,} {reason}" for reason, n in self.bad.items())
+            said += f", {sum(self.bad.values()):,} of which cannot be used ({reasons})"
+        if self.waits:
+            said += f"; {self.waits:,} more are of days to come, and wait"
+        return said
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #20ca20e2
 def _taken(what: str, raw: pd.DataFrame, entry: Source, source: Source, **more: Any) -> IngestedBatch:
@@ -156,13 +155,12 @@ def ingest_sales(
         return None
     given = [json.loads(text) for text in sales["features"]]
     source = load_source(name, root)
-    raw = pd.DataFrame(given, columns=list(FIELDS), dtype=object).assign(
-        price=sales["realised"].to_numpy(), listed_on=[_sold_on(s, g) for s, g in zip(sales.itertuples(), given)]
-    )
+    raw = pd.DataFrame(given, columns=list(FIELDS), dtype=object)
+    raw["price"] = sales["realised"].to_numpy()
+    raw["listed_on"] = [_sold_on(sale, listing) for sale, listing in zip(sales.itertuples(), given)]
     entry = canonical(source).model_copy(update=dict(attributes={}))
-    return _taken(
-        "sales", raw, entry, source, sale=sales["id"].to_numpy(), told=sales["reported_at"].map(repr).to_numpy()
-    )
+    told = sales["reported_at"].map(repr).to_numpy()
+    return _taken("sales", raw, entry, source, sale=sales["id"].to_numpy(), told=told)
 
 
 def _kept(name: str, root: str | Path) -> set[tuple[str, str]]:

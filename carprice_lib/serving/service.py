@@ -305,10 +305,8 @@ def depreciation(
     if not 1 <= years <= 20:
         raise ModelError(f"The years to look ahead are {years}, but must be a whole number from 1 to 20.")
     listing = _read(self.champion, given)
-    return [
-        {k: round(v, 2) if isinstance(v, float) else v for k, v in year.items()}
-        for year in depreciation(self.champion.model, listing, years, km_per_year, level)
-    ]
+    ahead = depreciation(self.champion.model, listing, years, km_per_year, level)
+    return [{k: round(v, 2) if isinstance(v, float) else v for k, v in year.items()} for year in ahead]
 
 # %% ../../nbs/serving/02_service.ipynb #c43f3c71
 @patch
