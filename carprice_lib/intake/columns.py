@@ -422,6 +422,11 @@ DATE_FORMATS = (
 )
 
 
+_DATED = re.compile(
+    r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}|\d{1,2}\W{0,2}[^\W\d_]{3,12}\W{0,3}\d{2,4}|\d{4}-\d{2}(?!\d)|\d{8}(?!\d)"
+)  # how days begin: three numbers, a month in letters, ISO
+
+
 def date_fit(
     texts: pd.Series,  # as they are written, none missing (n,)
 ) -> tuple[str, float]:  # format as strptime has it (ISO8601 where it is ISO), and the share of texts that it reads
@@ -429,7 +434,7 @@ def date_fit(
     some = pd.Series(texts.head(2000).to_numpy(), dtype="str")
     if not len(some) or some.str.fullmatch(r"\d{1,7}(\.\d+)?").mean() > 0.5:
         return "", 0.0
-    if some.str.contains(r"\d\D{1,20}\d|\d{8}").mean() < 0.1:  # a date has a day and a year at least
+    if np.mean([bool(_DATED.match(text)) for text in some]) < 0.1:
         return "", 0.0
     spread = some.iloc[:: max(len(some) // 50, 1)]
     likely = [form for form in DATE_FORMATS if _read_share(spread, form) > 0.05] or ["ISO8601"]
