@@ -26,7 +26,7 @@ from .vocabulary import fold, languages, meanings_of, spellings, words_of
 
 # %% ../../nbs/data/02_parsing.ipynb #1e00fcad
 FACTORS: dict[str, dict[str, float]] = {  # our unit: {unit as the languages' files name it: how many of ours is one}
-    "km": {"km": 1, "miles": 1.609344},
+    "km": {"km": 1, "thousand km": 1000, "miles": 1.609344},
     "cm³": {"cc": 1, "l": 1000},
     "kW": {"kW": 1, "hp": 0.745700, "PS": 0.735499},
     "Nm": {"Nm": 1, "kgm": 9.80665, "lb ft": 1.355818},
@@ -41,6 +41,7 @@ INVERSE_UNITS = {
     "mpg_us": 100 / 1.609344 * 3.785411784,
 }
 FIXED_SPELLINGS = {
+    "thousand km": ("tkm",),
     "l": ("t",),  # 2.0T: litres, with a turbo
     "Nm": ("nm",),
     "kgm": ("kgm", "kgfm", "mkg"),
@@ -660,8 +661,8 @@ def currencies_in(
     for sign in signs:
         if sign in plain and not (sign == "$" and re.search(r"[^\W\d_]\$", plain)):
             return known[sign]
-    words = re.findall(r"[^\W\d_]+", plain)
-    for word in words:
+    dotted = re.findall(r"[^\W\d_]+(?:\.[^\W\d_]+)+", plain)  # ر.س is a riyal, neither of its letters is one
+    for word in (*dotted, *re.findall(r"[^\W\d_]+", plain)):
         if word in known:
             return known[word]
     return frozenset()

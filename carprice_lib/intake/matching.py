@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MIN_SCORE', 'MAX_LISTED_YEARS', 'MIN_FACT_SHARE', 'WITHIN_OTHER', 'MIN_NAMED_SHARE', 'MAX_RATIO_SPREAD',
-           'MAX_NEIGHBOUR_SPREAD', 'MIN_PRICED_ROWS', 'MAX_UNITS', 'PRICE_LEAK', 'Match', 'match_fields', 'match_facts',
-           'tells_price', 'match_rest', 'number_pairs', 'attribute_name', 'attribute_kind']
+           'MAX_NEIGHBOUR_SPREAD', 'MIN_PRICED_ROWS', 'MAX_UNITS', 'MAX_PHRASES', 'PRICE_LEAK', 'Match', 'match_fields',
+           'match_facts', 'tells_price', 'match_rest', 'number_pairs', 'attribute_name', 'attribute_kind']
 
 # %% ../../nbs/intake/01_matching.ipynb #5260650e
 import re
@@ -371,6 +371,7 @@ _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}$")
 _PHONE = re.compile(r"\+?[\d\s()\-]{9,17}$")
 _LISTED = re.compile(r"\s*[\[{].*[\]}]\s*$", re.S)
 MAX_UNITS = 12  # different words beside the numbers of a column that still holds numbers
+MAX_PHRASES = 20  # of many words each, that a site chooses from; more were written by hand
 PRICE_LEAK = (
     "gives the price away"  # reason, also in the languages' files, of a column that no buyer knows before the price
 )
@@ -504,6 +505,6 @@ def attribute_kind(
     parts = p.share(texts.str.count("[,;|]") >= 2)
     if parts > 0.4 and len(p.counts) > 20:
         return "list", {}
-    if words > 0.4 or (len(p.counts) > 0.7 * len(p.texts) and len(p.texts) > 50):
+    if (words > 0.4 and len(p.counts) > MAX_PHRASES) or (len(p.counts) > 0.7 * len(p.texts) and len(p.texts) > 50):
         return "text", {}
     return "category", {}

@@ -861,7 +861,8 @@ def quarantine_notes(
     for reason, n in reasons[reasons != ""].value_counts().sort_index().items():
         rows = raw.loc[reasons == reason]
         columns = columns_at_fault(str(reason), source)
-        shown = [f"{c} is {str(v)[:40]!r}" for c in columns for v in rows[c].head(1).fillna("").astype(str)]
+        first = rows[columns].iloc[0].astype(object)  # a column of whole numbers takes no empty text
+        shown = [f"{c} is {str(v)[:40]!r}" for c, v in first.where(first.notna(), "").items()]
         example = f" (row {rows.index[0] + 1}: {', '.join(shown)})" if shown else ""
         notes.append(f"Quarantined would be {n:,} rows: {reason}{example}.")
     return notes
