@@ -368,7 +368,11 @@ def _value_fit(p: ColumnProfile, name: str) -> float:
     if name == "name":
         return _name_share(p)
     if name == "model":
-        return 0.2 if _make_share(p) > 0.8 and len(p.counts) > 1 else 0.9 if _year_share(p) < 0.9 else 0.1
+        if _make_share(p) > 0.8 and len(p.counts) > 1:
+            return 0.2
+        if _year_share(p) >= 0.9:
+            return 0.1
+        return 0.9 if value_fit(p, "name") < 0.8 else 0.85  # of two columns, one without the make goes first
     if name == "year":
         plain = p.share_of(re.compile(r"\d{4}(\.0)?$"))
         return _year_share(p) * (0.95 + 0.05 * plain)
