@@ -368,7 +368,11 @@ def _value_fit(p: ColumnProfile, name: str) -> float:
     if name == "name":
         return _name_share(p)
     if name == "model":
-        return 0.2 if _make_share(p) > 0.8 and len(p.counts) > 1 else 0.9 if _year_share(p) < 0.9 else 0.1
+        if _make_share(p) > 0.8 and len(p.counts) > 1:
+            return 0.2
+        if _year_share(p) >= 0.9:
+            return 0.1
+        return 0.9 if value_fit(p, "name") < 0.8 else 0.85  # of two columns, one without the make goes first
     if name == "year":
         plain = p.share_of(re.compile(r"\d{4}(\.0)?$"))
         return _year_share(p) * (0.95 + 0.05 * plain)
@@ -422,6 +426,11 @@ DATE_FORMATS = (
 )
 
 
+_DATED = re.compile(
+    r"\d{1,4}\D{1,2}\d{1,2}\D{1,2}\d{1,4}|\d{1,2}\W{0,2}[^\W\d_]{3,12}\W{0,3}\d{2,4}|\d{4}-\d{2}(?!\d)|\d{8}(?!\d)"
+)  # how days begin: three numbers, a month in letters, ISO
+
+
 def date_fit(
     texts: pd.Series,  # as they are written, none missing (n,)
 ) -> tuple[str, float]:  # format as strptime has it (ISO8601 where it is ISO), and the share of texts that it reads
@@ -429,7 +438,7 @@ def date_fit(
     some = pd.Series(texts.head(2000).to_numpy(), dtype="str")
     if not len(some) or some.str.fullmatch(r"\d{1,7}(\.\d+)?").mean() > 0.5:
         return "", 0.0
-    if some.str.contains(r"\d\D{1,20}\d|\d{8}").mean() < 0.1:  # a date has a day and a year at least
+    if np.mean([bool(_DATED.match(text)) for text in some]) < 0.1:
         return "", 0.0
     spread = some.iloc[:: max(len(some) // 50, 1)]
     likely = [form for form in DATE_FORMATS if _read_share(spread, form) > 0.05] or ["ISO8601"]

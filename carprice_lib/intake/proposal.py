@@ -12,6 +12,7 @@ __all__ = ['PER_EUR', 'SAMPLE_BYTES', 'SAMPLED_ROWS', 'ODOMETER', 'Question', 'S
 import json
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ from carprice_lib.intake.columns import (
     profile_columns,
     value_language,
 )
-from .matching import Match, match_facts, match_fields, match_rest
+from .matching import Match, match_facts, match_fields, match_rest, tells_price
 from ..reading.delimited import Table
 from ..reading.reader import holds_password, is_address, read_file, several_files, shown_address
 from ..reading.sniffing import sniff_packing
@@ -260,9 +261,17 @@ def guess_currency(
     if len(named) == 1:
         return min(named), ""
     if named:
-        likely = [c for c in (*country, *(own.get("money") or {}), "USD", "EUR", "MAD", "INR") if c in named]
-        return (likely or sorted(named))[0], "the sign is shared by " + ", ".join(sorted(named))
+        likely = _likeliest(named, (*country, *(own.get("money") or {})))
+        return likely, "the sign is shared by " + ", ".join(sorted(named))
     return (country[0], "by the language or the links") if len(country) == 1 else ("XXX", "")
+
+
+def _likeliest(
+    codes: frozenset[str],  # currencies that share a sign
+    here: Iterable[str] = (),  # those of the country or the language
+) -> str:
+    "The currency that a sign most likely means."
+    return next((c for c in (*here, "USD", "EUR", "MAD", "INR") if c in codes), min(codes))
 
 
 def _currency_of_links(raw: pd.DataFrame) -> list[str]:
@@ -549,13 +558,19 @@ def _settle_money(draft: _Draft) -> None:
         )
     if "price" not in draft.placed:
         return
-    texts = blank_texts(draft.raw[draft.placed["price"].column])
+    _settle_rates(draft)
+
+
+def _settle_rates(draft: _Draft) -> None:
+    "A note where some prices are in another currency."
+    texts = blank_texts(draft.raw[draft.placed.get("currency", draft.placed["price"]).column])
     if pd.api.types.is_numeric_dtype(texts):
         return
     named = texts.map({t: currencies_in(t) for t in texts.dropna().unique()}).dropna()
     others = named[[bool(codes) and draft.currency not in codes for codes in named]]
     if len(others):
-        codes = sorted({min(found) for found in others})
+        here = languages()[_language(draft.profiles)].get("money") or ()
+        codes = sorted({_likeliest(found, here) for found in others})
         draft.notes.append(
             f"{len(others):,} prices are in another currency ({', '.join(codes[:5])}): with a rate for it "
             f"(`rates: {{{codes[0]}: …}}`) they are converted, without one set aside."
@@ -627,6 +642,7 @@ class EntryTrial:
         if self.blanked:
             notes.append("Blanked would be: " + ", ".join(f"{n:,} {f}" for f, n in self.blanked.items()) + ".")
         notes += _word_notes(self.raw, self.source) + _range_notes(self.raw, self.source)
+        notes += _leak_notes(self.good, self.source)
         return notes + (plausibility_notes(self.good, self.source) if len(self.good) else [])
 
     def notes(self) -> list[str]:
@@ -845,7 +861,8 @@ def quarantine_notes(
     for reason, n in reasons[reasons != ""].value_counts().sort_index().items():
         rows = raw.loc[reasons == reason]
         columns = columns_at_fault(str(reason), source)
-        shown = [f"{c} is {str(v)[:40]!r}" for c in columns for v in rows[c].head(1).fillna("").astype(str)]
+        first = rows[columns].iloc[0].astype(object)  # a column of whole numbers takes no empty text
+        shown = [f"{c} is {str(v)[:40]!r}" for c, v in first.where(first.notna(), "").items()]
         example = f" (row {rows.index[0] + 1}: {', '.join(shown)})" if shown else ""
         notes.append(f"Quarantined would be {n:,} rows: {reason}{example}.")
     return notes
@@ -908,6 +925,16 @@ def plausibility_notes(
     if impossible > 0.05:
         notes.append(f"{impossible:.0%} of the cars are newer than the day of the listings, {source.as_of}.")
     return notes
+
+# %% ../../nbs/intake/02_proposal.ipynb #5f1d0c7e
+def _leak_notes(good: pd.DataFrame, source: Source) -> list[str]:
+    "Attributes that no one could tell who asks for a price."
+    numbers = [name for name, a in source.attributes.items() if a.kind == "number"]
+    return [
+        f"{name} gives the price away: who asks for a price has no such number. Leave it out, under `ignored`."
+        for name in numbers
+        if tells_price(good[name], good["price"])
+    ]
 
 # %% ../../nbs/intake/02_proposal.ipynb #068ba634
 def propose_source(
