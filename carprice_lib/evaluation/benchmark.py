@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['WRITTEN_ENTRIES', 'SHARED_PACKAGES', 'PACKAGES', 'SYSTEMS', 'NEED_WEIGHTS', 'choose', 'MarketFile', 'market_files',
-           'find_market_file', 'same_partition', 'own_columns', 'Market', 'read_market', 'pins', 'relative_gap',
-           'world_ratios']
+           'find_market_file', 'same_partition', 'own_columns', 'Market', 'read_market', 'split_listings', 'pins',
+           'relative_gap', 'world_ratios']
 
 # %% ../../nbs/evaluation/03_benchmark.ipynb #bench004
 import re
@@ -22,7 +22,8 @@ import yaml
 from ..data.catalog import data_mirror
 from ..data.entry import Source, check_entry
 from ..data.mapping import clean_rows, map_columns
-from ..data.prepare import load_rows
+from ..data.prepare import load_rows, split_rows
+from ..data.schema import FIELDS
 from ..errors import CliError, DatasetError
 from .promotion import paired_bootstrap
 from ..intake.proposal import check_file
@@ -138,6 +139,19 @@ def read_market(
     own = own_columns(raw.loc[rows.index], rows, map(str, withheld))
     names = {f"own {n + 1}": str(column) for n, column in enumerate(raw.columns) if f"own {n + 1}" in own}
     return Market(rows, own, names, source)
+
+# %% ../../nbs/evaluation/03_benchmark.ipynb #bench023
+def split_listings(
+    rows: pd.DataFrame,  # clean listings (n, ...)
+    attributes: Sequence[str],  # columns beside the canonical ones
+    seed: int,  # of the split
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # kept rows with `group` and `split`; listings that are there again
+    "Deal listings out to training and test, each once."
+    listing = rows.groupby([*FIELDS, "price"], dropna=False, sort=False).ngroup()
+    again = listing.duplicated()
+    kept, _ = split_rows(rows[~again], seed, list(attributes))
+    group = dict(zip(listing[kept.index], kept["group"]))
+    return kept, rows[again].assign(group=listing[again].map(group))
 
 # %% ../../nbs/evaluation/03_benchmark.ipynb #bench017
 SHARED_PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy")  # of every peer
