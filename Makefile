@@ -55,21 +55,22 @@ monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices 
 
 # The peers need an older pandas, so they have an environment of their own, beside their results in build/. PyTorch's CPU build (192 MB)
 # comes from the folder of wheels that PIP_FIND_LINKS names, where there is one, else from PyTorch's own index.
-PEERS := build/peers/.ready
+PEER_ENV := build/peers/.ready
 TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
-$(PEERS): nbs/benchmarks/peers.lock $(READY)
+$(PEER_ENV): nbs/benchmarks/peers.lock $(READY)
 	@echo "installing the peers, AutoGluon among them, into build/peers (some 2.5 GB)"
 	@test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
 	@uv pip sync --quiet --python build/peers/bin/python $(TORCH) nbs/benchmarks/peers.lock
-	@touch $(PEERS)
+	@touch $(PEER_ENV)
 
 peers: $(READY)  ## pin the benchmark's peers anew
 	@uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
 	  --no-emit-package torchvision --no-annotate --custom-compile-command "make peers" $(TORCH) nbs/benchmarks/peers.in -o nbs/benchmarks/peers.lock
 	@sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' nbs/benchmarks/peers.lock
 
-bench: $(PEERS)  ## the model beside its peers, and its costs: five to six hours on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
-	@carprice benchmark $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
+asked = $(foreach option,ONLY HOURS SETS PEERS SEEDS THREADS,$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) $($(option))))
+bench: $(PEER_ENV)  ## the model beside its peers, and its costs: days on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more; ONLY=peers SETS=uk PEERS=ebm SEEDS=1: a piece); a run that is cut off carries on
+	@carprice benchmark $(if $(QUICK),--quick) $(asked)
 
 # Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
 FLOW := build/prefect/.ready
