@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak monotonicity bench flow hooks lab mlflow export check coverage pictures compare comment propose site images push hub render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage pictures compare comment propose site images push hub render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,16 +53,24 @@ soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests,
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000
 
-# The peers need an older pandas, so they have an environment of their own, beside their results in build/.
-PEERS := build/peers/.ready
-$(PEERS): nbs/benchmarks/peers.lock $(READY)
-	@echo "installing the peers, AutoGluon among them, into build/peers (some 3 GB)"
+# The peers need an older pandas, so they have an environment of their own, beside their results in build/. PyTorch's CPU build (192 MB)
+# comes from the folder of wheels that PIP_FIND_LINKS names, where there is one, else from PyTorch's own index.
+PEER_ENV := build/peers/.ready
+TORCH := $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS),--torch-backend cpu)
+$(PEER_ENV): nbs/benchmarks/peers.lock $(READY)
+	@echo "installing the peers, AutoGluon among them, into build/peers (some 2.5 GB)"
 	@test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
-	@uv pip install --quiet --python build/peers/bin/python -r nbs/benchmarks/peers.lock
-	@touch $(PEERS)
+	@uv pip sync --quiet --python build/peers/bin/python $(TORCH) nbs/benchmarks/peers.lock
+	@touch $(PEER_ENV)
 
-bench: $(PEERS)  ## the model beside its peers, and its costs: five to six hours on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more); a run that is cut off carries on
-	@carprice benchmark $(if $(QUICK),--quick) $(if $(HOURS),--hours $(HOURS))
+peers: $(READY)  ## pin the benchmark's peers anew
+	@uv pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-emit-index-url --no-emit-find-links \
+	  --no-emit-package torchvision --no-annotate --custom-compile-command "make peers" $(TORCH) nbs/benchmarks/peers.in -o nbs/benchmarks/peers.lock
+	@sed -i 's/^\(torch==[0-9.]*\)+cpu/\1/' nbs/benchmarks/peers.lock
+
+asked = $(foreach option,ONLY HOURS SETS PEERS SEEDS THREADS,$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) $($(option))))
+bench: $(PEER_ENV)  ## the model beside its peers, and its costs: days on two cores, from nothing (QUICK=1: minutes; HOURS=2: no more; ONLY=peers SETS=uk PEERS=ebm SEEDS=1: a piece); a run that is cut off carries on
+	@carprice benchmark $(if $(QUICK),--quick) $(asked)
 
 # Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
 FLOW := build/prefect/.ready

@@ -581,15 +581,39 @@ def benchmark_command(
     quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
     only: Annotated[str, typer.Option(help="One of peers, model, serving, watching, reading; all by default")] = "",
     hours: Annotated[float, typer.Option(help="Begin no further fit of the peers after so many", min=0)] = 24.0,
+    sets: Annotated[str, typer.Option(help="Sets for the peers, with commas between; all by default")] = "",
+    peers: Annotated[str, typer.Option(help="Peers that may be fitted, with commas between; all by default")] = "",
+    seeds: Annotated[int, typer.Option(help="Fit each peer on so many splits at most", min=1)] = 10,
+    threads: Annotated[
+        int, typer.Option(help="Threads of each peer; two are what the figures in git stand for", min=1)
+    ] = 2,
+    tabicl_weights: Annotated[str, typer.Option(help="File with TabICL's weights, which runs only with it")] = "",
+    tabpfn_weights: Annotated[str, typer.Option(help="File with TabPFN's weights, which runs only with it")] = "",
 ) -> None:
     "Run the benchmark's notebooks and write their pages."
+    from .evaluation.benchmark import SYSTEMS, WRITTEN_ENTRIES, choose, market_files
+
     root = Path.cwd()
+    choose(sets, [*WRITTEN_ENTRIES, *market_files(root)], "set")
+    choose(peers, ["carprice_free", *SYSTEMS], "peer")
+    for path in (tabicl_weights, tabpfn_weights):
+        if path and not Path(path).is_file():
+            raise CliError(f"There is no file of weights {path!r}.")
+    about_peers = dict(
+        hours=hours,
+        sets=sets,
+        peers=peers,
+        most_seeds=seeds,
+        threads=threads,
+        tabicl_weights=tabicl_weights,
+        tabpfn_weights=tabpfn_weights,
+    )
     books = ("peers", "model", "serving", "watching", "reading")
     if only and only not in books:
         raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
     stopped = []
     for name in [only] if only else books:
-        given = {"quick": quick} | ({"hours": hours} if name == "peers" else {})
+        given = {"quick": quick} | (about_peers if name == "peers" else {})
         page = root / ("build/benchmark/quick" if quick else "reports") / f"benchmark-{name}.html"
         try:
             nb = normalise(

@@ -146,12 +146,13 @@ def test_requirements_are_pinned_and_locked():
 def test_readme_shows_the_results_in_git():
     import pandas as pd
 
-    from carprice_lib._dev.results import beside, demo_line
+    from carprice_lib._dev.results import beside, demo_line, over_markets
     from carprice_lib.evaluation.summary import results_table
 
     said = (ROOT / "README.md").read_text()
     assert demo_line(json.loads((ROOT / "reports/metrics.json").read_text())) in said
     assert results_table(ROOT) in said and beside(pd.read_json(ROOT / "reports/benchmark.json")) in said
+    assert over_markets(pd.read_json(ROOT / "reports/benchmark/gaps.json")) in said
 
 
 def test_pictures_are_of_the_run_in_git():
