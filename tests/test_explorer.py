@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from carprice_lib.apps.explorer import explore_entry, explore_file
+from carprice_lib.cli import main
 from carprice_lib.data.synthetic import simulate
 from carprice_lib.intake import proposal
 from carprice_lib.intake.proposal import check_file
@@ -203,13 +204,16 @@ def run(folder, *words):
         ("none/out.html", "there is no folder 'none'"),
     ],
 )
-def test_a_place_where_no_page_can_go(tmp_path, place, said):
+def test_a_place_where_no_page_can_go(tmp_path, monkeypatch, place, said):
     demo(60).to_csv(tmp_path / "cars.csv", index=False)
     before = (tmp_path / "cars.csv").read_bytes()
     (tmp_path / "linked.html").hardlink_to(tmp_path / "cars.csv")
-    done = run(tmp_path, "cars.csv", "--report", place)
-    assert done.returncode == 1 and done.stderr.startswith("carprice: ") and said in done.stderr
-    assert done.stderr.count("\n") == 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["carprice", "datasets", "check", "cars.csv", "--report", place])
+    with pytest.raises(SystemExit) as refused:
+        main()
+    message = refused.value.code
+    assert message.startswith("carprice: ") and said in message and "\n" not in message
     assert (tmp_path / "cars.csv").read_bytes() == before == (tmp_path / "linked.html").read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cars.csv", "linked.html"]
 
