@@ -102,3 +102,55 @@ def test_an_alert(clone):
     well, ill = json.loads(clone.run("python alerted.py").splitlines()[-1])
     assert well == []
     assert len(ill) == 1 and re.match(r"repeats: 2\d\d questions were asked before; .* of the rows", ill[0])
+
+COUNT = """
+from carprice_lib.data.schema import FIELDS
+from pathlib import Path
+import json
+---
+dataset = "demo"
+seed = 7
+letters = 5
+---
+short = [name for name in FIELDS if len(name) <= letters]
+Path("reports/count.json").write_text(json.dumps(dict(fields=len(short))))
+"""
+STAGE = """
+  count:
+    cmd: carprice stage count
+    params: [dataset, seed, count]
+    deps: [data/code/count.py, carprice_lib/errors.py, carprice_lib/data/schema.py]
+    outs: [reports/count.json, reports/notebooks/count.ipynb, reports/notebooks/count.html]
+"""
+
+
+def test_a_stage(clone):
+    blank = dict(cell_type="code", execution_count=None, outputs=[])
+    cells = [blank | dict(metadata={}, source=s.strip().splitlines(keepends=True)) for s in COUNT.split("---")]
+    cells[1]["metadata"]["tags"] = ["parameters"]
+    for number, cell in enumerate(cells):
+        cell["id"] = f"count{number}"
+    kernel = dict(display_name="python3", language="python", name="python3")
+    book = dict(cells=cells, metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)
+    (clone.path / "nbs/pipeline/count.ipynb").write_text(json.dumps(book))
+    clone.edit(
+        "nbs/03_config.ipynb",
+        r"\n( *)\"class Drift\(Section\):",
+        r'\n\1"class Count(Section):\\n",\n\1"    letters: int = 4\\n",\n\1"\\n",\g<0>',
+    )
+    clone.edit(
+        "nbs/03_config.ipynb", r'\n( *)"    drift: Drift = Drift\(\)', r'\n\1"    count: Count = Count()\\n",\g<0>'
+    )
+    clone.edit(
+        "nbs/orchestration/01_stages.ipynb",
+        r'\n( *)"    \\"report\\": ',
+        r'\n\1"    \\"count\\": \\"reports/count.json\\",\\n",\g<0>',
+    )
+    clone.edit("params.yaml", r"\Z", "count:\n  letters: 5\n")
+    clone.edit("dvc.yaml", r"^      - nbs/pipeline/eda.ipynb\n", r"\g<0>      - nbs/pipeline/count.ipynb\n")
+    clone.edit("dvc.yaml", r"^  eda:", STAGE + r"\n\g<0>")
+    clone.run("nbdev_export && dvc repro count", seconds=300)
+    assert clone.read("reports/count.json") == {"fields": 6}
+    assert "count0" in (clone.path / "reports/notebooks/count.ipynb").read_text()
+    said = clone.run("python -m pytest -n0 -rA tests/test_architecture.py -k count")
+    assert said.count("PASSED tests") == 3
