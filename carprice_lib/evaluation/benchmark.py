@@ -97,9 +97,10 @@ def own_columns(
 ) -> pd.DataFrame:  # columns `own N`, as texts or numbers (n, m)
     "What the file itself says beside what our reader made of it."
     kept = {}
+    unseen = set(withheld)
     for number, column in enumerate(raw.columns):
         values = raw[column]
-        if column in set(withheld) or values.nunique() < 2:
+        if column in unseen or values.nunique() < 2:
             continue
         if not any(same_partition(values, parsed[c]) for c in parsed):
             kept[f"own {number + 1}"] = values if pd.api.types.is_numeric_dtype(values) else values.astype("str")
