@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from . import synthetic as market
 from .catalog import UNREADABLE, load_source, project_root, read_source, read_table
@@ -29,10 +31,26 @@ from ..errors import DatasetError
 def duplicate_groups(
     df: pd.DataFrame,  # listings (n, ...)
     fields: list[str],  # columns that say which car it is, without the price
+    attributes: list[str] = [],  # further columns, in which copies of one listing may differ
+    later: np.ndarray | None = None,  # which rows came after the source, below all others (n,)
 ) -> tuple[np.ndarray, np.ndarray]:  # group per row (n,) from 0; which rows repeat an earlier one, price and all (n,)
     "Rows that must not be torn apart, and rows that are there twice."
-    group = df.groupby(fields, dropna=False, sort=False).ngroup().to_numpy()
-    return group, pd.DataFrame(dict(group=group, price=df["price"].to_numpy())).duplicated().to_numpy()
+    group = df.groupby([*fields, *attributes], dropna=False, sort=False).ngroup().to_numpy()
+    repeated = pd.DataFrame(dict(group=group, price=df["price"].to_numpy())).duplicated().to_numpy()
+    if attributes:
+        source = np.ones(len(df), bool) if later is None else ~later
+        group = _join_copies(df, fields, group, source)
+    return group, repeated
+
+
+def _join_copies(df: pd.DataFrame, fields: list[str], group: np.ndarray, source: np.ndarray) -> np.ndarray:
+    "Groups (n,), one for all rows of the source (n,) that tell a distance and differ in attributes alone."
+    same = df.groupby([*fields, "price"], dropna=False, sort=False).ngroup().to_numpy()
+    some = source & df["km_driven"].notna().to_numpy()
+    first = pd.Series(group[some]).groupby(same[some]).transform("first").to_numpy()
+    links = sparse.coo_matrix((np.ones(some.sum()), (group[some], first)), (group.max() + 1,) * 2)
+    joined = connected_components(links, directed=False)[1]
+    return pd.factorize(joined[group])[0]
 
 
 def split_groups(
@@ -67,7 +85,7 @@ def split_rows(
     later: np.ndarray | None = None,  # which rows came after the source, below all others (n,)
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # kept rows with `group`, `split` and perhaps `split_time`; exact duplicates
     "Take out exact duplicates and deal the rest out by group."
-    group, repeated = duplicate_groups(df, [*FIELDS, *attributes])
+    group, repeated = duplicate_groups(df, [*FIELDS], attributes, later)
     df = df.assign(group=group)
     kept = df[~repeated].copy()
     duplicates = df[repeated].copy()

@@ -223,7 +223,7 @@ def find_duplicates(
 ) -> tuple[Duplicates, pd.DataFrame]:  # what is there twice; rows that are used, each once (k, ...)
     "Rows that are there twice, by the rule that the pipeline has."
     good = trial.good
-    group, repeated = duplicate_groups(good, [*FIELDS, *trial.source.attributes])
+    group, repeated = duplicate_groups(good, [*FIELDS], [*trial.source.attributes])
     if not repeated.any():
         return Duplicates(), good
     key = pd.DataFrame(dict(group=group, price=good["price"].to_numpy()), index=good.index)
