@@ -8,6 +8,7 @@ __all__ = ['MAX_FIELD_CHARS', 'MAX_RECORD_LINES', 'MAX_COLUMNS', 'PIECE_ROWS', '
 
 # %% ../../nbs/reading/03_delimited.ipynb #7747d65f
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, NamedTuple
@@ -89,6 +90,9 @@ class _Lines:
         self.ended = False
 
 # %% ../../nbs/reading/03_delimited.ipynb #4fdd1897
+_PEEKED = 20  # records that tell how many columns a file without names has
+
+
 class _Records:
     "Records of a text that have one width, and beside them the lines that have not."
 
@@ -112,6 +116,26 @@ class _Records:
                 return []
             if any(map(str.strip, fields)) or len(fields) > 1:
                 return fields
+
+    def usual_width(self, first: list[str]) -> int:
+        "Fields of most of the next records, of which the first is at hand; all their lines are given back."
+        widths = Counter([len(first)])
+        seen = [*self.lines.held]
+        for _ in range(_PEEKED):
+            self.lines.held.clear()
+            try:
+                fields = next(self.reader)
+            except (StopIteration, csv.Error):
+                fields = []
+            seen += self.lines.held
+            if not self.lines.held:
+                break
+            if 0 < len(fields) <= MAX_COLUMNS:
+                widths[len(fields)] += 1
+        self.lines.number -= len(seen)
+        self.lines.returned += seen[::-1]
+        self.lines.ended = False
+        return widths.most_common(1)[0][0]
 
     def pieces(self, size: int) -> "Iterator[Piece]":
         "Rows, some at a time, and what lies between them."
@@ -234,14 +258,13 @@ class DelimitedTable:
             raise DatasetError(
                 f"{name!r}, line {form.skip + 1}, holds no names of columns as {form} has them; look for a lost quotation mark."
             )
-        self.records.width = len(first)
         if form.header:
+            self.records.width = len(first)
             self.names, self.notes = column_names(first)
         else:
-            self.names = [f"column_{i + 1}" for i in range(len(first))]
+            self.records.width = self.records.usual_width(first)
+            self.names = [f"column_{i + 1}" for i in range(self.records.width)]
             self.notes = []
-            self.records.lines.number -= len(self.records.lines.held)
-            self.records.lines.returned = self.records.lines.held[::-1]
 
     def check_delimiter(self) -> None:
         "Raise `DatasetError` where a line is not cut by the mark that was given."
