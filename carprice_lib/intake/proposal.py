@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from babel.numbers import get_territory_currencies
+from yaml.reader import Reader
 
 from carprice_lib.data.catalog import (
     UNREADABLE,
@@ -651,7 +652,8 @@ def _entry(name: str, title: str, origin: list[str], draft: _Draft) -> str:
         lines += ["  attributes:", *[_line(n, m) for n, m in draft.attributes.items()]]
     if draft.ignored:
         lines += ["  ignored:", *[f"    {_quoted(c)}: {_quoted(why)}" for c, why in draft.ignored.items()]]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return Reader.NON_PRINTABLE.sub(lambda m: f"\\u{ord(m[0]):04x}", text)  # as YAML writes it between quotation marks
 
 # %% ../../nbs/intake/02_proposal.ipynb #f2d5616d
 @dataclass
