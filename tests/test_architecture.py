@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -58,17 +59,34 @@ def test_imports_are_seen():
 FITTING = {"sklearn"}  # imported where a model is fitted, and nowhere else
 
 
+def imported_packages(module: str) -> set[str]:
+    "Packages that a module of the library reaches, lazily or at the top."
+    graph = grimp.build_graph("carprice_lib", include_external_packages=True, exclude_type_checking_imports=True)
+    reached = graph.find_upstream_modules(module)
+    return {m for m in reached if m.split(".")[0] != "carprice_lib" and m not in sys.stdlib_module_names}
+
+
+def not_installed(packages: set[str], needed: Iterable[str]) -> set[str]:
+    "Packages that none of the named distributions brings."
+    names = packages_distributions()
+    plain = {name.replace("-", "_") for name in needed}
+    return {p for p in packages if not {n.lower().replace("-", "_") for n in names[p]} & plain}
+
+
 def test_serving_installs_what_it_imports():
     from carprice_lib.apps.space import NEEDED
 
-    graph = grimp.build_graph("carprice_lib", include_external_packages=True, exclude_type_checking_imports=True)
-    reached = graph.find_upstream_modules("carprice_lib.apps.server")
-    packages = {m for m in reached if m.split(".")[0] != "carprice_lib" and m not in sys.stdlib_module_names}
+    packages = imported_packages("carprice_lib.apps.server")
     assert {"safetensors", "chardet", "fastapi"} <= packages
-    names = packages_distributions()
-    needed = {name.replace("-", "_") for name in NEEDED} | {"starlette"}  # FastAPI's own
-    missing = {p for p in packages - FITTING if not {n.lower().replace("-", "_") for n in names[p]} & needed}
-    assert missing == set()
+    assert not_installed(packages - FITTING, [*NEEDED, "starlette"]) == set()  # FastAPI's own
+
+
+def test_a_registered_model_installs_what_it_imports():
+    from carprice_lib.orchestration.tracking import NEEDED_BY_MODEL
+
+    packages = imported_packages("carprice_lib.model.price_model")
+    assert {"safetensors", "xgboost"} <= packages
+    assert not_installed(packages, NEEDED_BY_MODEL) == set()
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STAGES = [s for s in PIPELINE if s != "code"]

@@ -227,7 +227,10 @@ EXAMPLE = {
     "transmission": "Manual",
     "owner": "First Owner",
 }
-NEEDED_BY_MODEL = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "xgboost-cpu", "pydantic", "fastcore")
+NEEDED_BY_MODEL = (
+    *("mlflow", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "xgboost-cpu", "safetensors", "threadpoolctl"),
+    *("pydantic", "fastcore", "filelock"),
+)  # what a registered model's own environment installs
 
 
 def _version(client: Any, name: str, **tags: str) -> Any:
