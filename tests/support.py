@@ -249,7 +249,7 @@ class Clone:
 
     def small(self, quick=False):
         "A demo market and budgets that run in a minute, committed: few rows, few trees, two trials (a `quick` one has one)."
-        self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+\}", "simulate: {rows: 3000}")
+        self.edit("data/catalogue.yaml", r"simulate: \{rows: \d+", "simulate: {rows: 3000")
         self.edit("params.yaml", r"^  trials: \d+", "  trials: 2")
         self.edit("params.yaml", r"^  resamples: \d+", "  resamples: 200")
         if quick:

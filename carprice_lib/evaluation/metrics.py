@@ -204,14 +204,14 @@ def slice_metrics(
 def oracle_metrics(
     price: Any,  # asked prices (n,)
     predicted: Any,  # estimates (n,)
-    true_price: Any,  # the market's true median prices (n,)
-) -> dict[str, float]:  # error_over_best, rmse_log_true
-    "Distance from the best possible error, and from the true price."
+    best: Any,  # the best estimates that anyone could give (n,)
+) -> dict[str, float]:  # error_over_best, rmse_log_best
+    "Distance from the best possible error, and from the best estimate."
     y, p = (np.log(v) for v in check_prices(price, predicted))
-    t = np.log(np.asarray(true_price, float))
-    over_best = np.abs(y - p).mean() / np.abs(y - t).mean()
-    rmse = np.sqrt(((p - t) ** 2).mean())
-    return dict(error_over_best=float(over_best), rmse_log_true=float(rmse))
+    b = np.log(np.asarray(best, float))
+    over_best = np.abs(y - p).mean() / np.abs(y - b).mean()
+    rmse = np.sqrt(((p - b) ** 2).mean())
+    return dict(error_over_best=float(over_best), rmse_log_best=float(rmse))
 
 # %% ../../nbs/evaluation/00_metrics.ipynb #ce7fc7d8
 def leaky_split(

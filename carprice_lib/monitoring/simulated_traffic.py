@@ -42,8 +42,9 @@ def simulate_predictions(
 ) -> list[dict[str, Any]]:  # rows of the log, and `sold`, the price that the car is offered at
     "What the champion answers in a week; another model answered on the first day."
     at = _moments(now, rows, np.random.default_rng(seed))
-    cars = simulate(rows=len(at), seed=seed, dirt=0)[0].sample(frac=1, random_state=seed)
     champion = monitor.load()[0]
+    whole = simulate(rows=len(at), seed=seed, dirt=0, attributes=bool(champion.model.attributes.names))[0]
+    cars = whole.sample(frac=1, random_state=seed)
     asked = cars.drop(columns="price").assign(
         km_driven=np.where(at > now - 2 * DAY_SECONDS, cars["km_driven"] / MILE_KM, cars["km_driven"]).round()
     )
