@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['USAGE_FIELD', 'REFERENCE_AGE', 'FieldAmounts', 'NEWEST', 'CREDITED_TO', 'OTHER_MODEL_DISTANCE', 'level_contributions',
-           'Attribution', 'attribute', 'to_fields', 'additive_attributions', 'fields_of', 'tree_attributions',
-           'round_to_sum', 'Drivers', 'Explainer']
+           'Attribution', 'hedonic_amounts', 'attribute', 'to_fields', 'additive_attributions', 'fields_of',
+           'tree_attributions', 'round_to_sum', 'Drivers', 'Explainer']
 
 # %% ../../nbs/model/08_explain.ipynb #cacbda7c
 import json
@@ -68,10 +68,13 @@ def _add(out: FieldAmounts, amount: float, fields: Sequence[str]) -> None:
 
 
 def _divide(out: FieldAmounts, amount: float, shares: FieldAmounts) -> None:
-    "Divide an amount among fields in proportion to the size of their shares; in equal parts where all are 0."
-    whole = sum(abs(s) for s in shares.values())
+    "Divide an amount among fields: the same part of each share, up to the whole; then the rest by the sizes of shares."
+    total = sum(shares.values())
+    slope = min(max(amount / total, 0.0), 1.0) if total else 0.0
+    rest = amount - slope * total
+    sizes = sum(abs(s) for s in shares.values())
     for f, s in shares.items():
-        out[f] = out.get(f, 0.0) + amount * (abs(s) / whole if whole else 1 / len(shares))
+        out[f] = out.get(f, 0.0) + slope * s + rest * (abs(s) / sizes if sizes else 1 / len(shares))
 
 # %% ../../nbs/model/08_explain.ipynb #f35b12e7
 def level_contributions(
@@ -101,26 +104,36 @@ class Attribution:
     hedonic: FieldAmounts  # words and numbers of the hedonic model
     age_curve: FieldAmounts  # steps of the age curves at `REFERENCE_AGE`
     target_means: dict[str, float]  # level: mean log price of the car's group
+    usual: FieldAmounts  # `hedonic` of the usual car
     kernel: FieldAmounts  # price by the kernel, beyond that of the usual car
     profile: CarProfile  # what the model knows of it
     car_value: float  # log price of the car at `REFERENCE_AGE`, before all else of its usage
 
 # %% ../../nbs/model/08_explain.ipynb #7609f2a0
+def hedonic_amounts(
+    model: PriceModel,
+    car: CarKey,  # whole, from the imputer
+) -> FieldAmounts:  # field: log price
+    "What a car's words and numbers are worth in the hedonic model."
+    splines = model.hedonic.splines
+    out: FieldAmounts = {}
+    for word, fields in token_features(car).items():
+        _add(out, model.hedonic.coef_.get(word, 0.0), fields)
+    for n, v in zip(model.hedonic.numbers, car.numbers):
+        if n in splines:
+            _add(out, float(splines[n](np.nan if v is None else float(v))), (n,))
+    return out
+
+
 def attribute(
     model: PriceModel,
     car: CarKey,  # from `car_key`; what it lacks is what most cars like it have
+    usual: FieldAmounts = {},  # what `hedonic_amounts` says of the usual car
 ) -> Attribution:
     "Where the price of a car itself comes from."
     profile = model.profile(car, average=False)
     whole = profile.cars[0]
     groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_attributes"]))
-    splines = model.hedonic.splines
-    hedonic: FieldAmounts = {}
-    for word, fields in token_features(whole).items():
-        _add(hedonic, model.hedonic.coef_.get(word, 0.0), fields)
-    for n, v in zip(model.hedonic.numbers, whole.numbers):
-        if n in splines:
-            _add(hedonic, float(splines[n](np.nan if v is None else float(v))), (n,))
     curves = model.depreciation_curves
     height = {}
     heights = curves.global_curve
@@ -130,9 +143,10 @@ def attribute(
     start = float(at_age(curves.global_curve, REFERENCE_AGE))
     a, b, c = model.additive_weights()
     made = Attribution(
-        hedonic,
+        hedonic_amounts(model, whole),
         level_contributions(height, start, fine=_narrow_attributes(model)),
         dict(zip(PARENT_LEVEL, model.target_encoder.transform(groups)[::2])),
+        dict(usual),
         {},
         profile,
         a * model.hedonic.car(whole) + b * height[AGE_CURVE_LEVELS[-1]],
@@ -163,7 +177,7 @@ def to_fields(
         if name in USAGE_FIELD:
             _add(out, part, (USAGE_FIELD[name],))
         elif name == META_FEATURES[0]:
-            _divide(out, part, made.hedonic)
+            _divide(out, part, {f: h - made.usual.get(f, 0.0) for f, h in made.hedonic.items()})
         elif name in META_FEATURES:
             _divide(out, part, made.age_curve)
         elif kind == "mean":
@@ -258,10 +272,12 @@ class Explainer:
         listings: pd.DataFrame,  # training rows to compare with (n, ...)
         attributions: np.ndarray,  # what their fields are worth, log price (n, f)
         expected: np.ndarray,  # what a field is worth on average, log price (f,)
+        usual: FieldAmounts,  # what the hedonic model says of the usual car
     ):
         self.model = model
         self.listings = listings
         self.expected = expected
+        self.usual = usual
         self.fields = fields_of(model)
         # one row after the other, so that sums come out the same after loading
         self.attributions = np.ascontiguousarray(attributions, np.float32)
@@ -288,9 +304,19 @@ def fit(
     cars, car = unique_cars(rows, model.attributes)
     brands = np.array([c.brand for c in cars], object)
     usage = model.usage_imputer.with_distance(usage_features(rows, model.metadata["as_of"]), brands[car])
-    attributions = additive_attributions(model, [attribute(model, c) for c in cars], car, usage, fields)
+    usual = _usual(model, cars, np.bincount(car, minlength=len(cars)) / len(car))
+    attributions = additive_attributions(model, [attribute(model, c, usual) for c in cars], car, usage, fields)
     kept = rows[[f for f in (*fields, "price") if f in rows]]
-    return cls(model, kept, attributions, attributions.mean(axis=0))
+    return cls(model, kept, attributions, attributions.mean(axis=0), usual)
+
+
+def _usual(model: PriceModel, cars: Sequence[CarKey], share: np.ndarray) -> FieldAmounts:
+    "What the hedonic model says of the usual car, from cars and their shares (cars,)."
+    out: FieldAmounts = {}
+    for car, part in zip(cars, share.tolist()):
+        for field, amount in hedonic_amounts(model, model.profile(car, average=False).cars[0]).items():
+            out[field] = out.get(field, 0.0) + part * amount
+    return out
 
 # %% ../../nbs/model/08_explain.ipynb #964f7b7f
 CREDITED_TO = dict(
@@ -307,7 +333,7 @@ def _amounts(
     "What each field is worth on average over the cars and states of use that a listing may be about."
     model = self.model
     profile = design.profiles[0]
-    made = [attribute(model, car) for car in profile.cars]
+    made = [attribute(model, car, self.usual) for car in profile.cars]
     own = additive_attributions(model, made, design.car, design.usage, self.fields)
     if trees:
         for i, car in enumerate(design.car):
@@ -397,7 +423,7 @@ def save(
     batch = pa.RecordBatch.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     with pa.OSFile(str(folder / "listings.arrow"), "wb") as sink, pa.ipc.new_file(sink, batch.schema) as out:
         out.write_batch(batch)
-    state = dict(model=model_hash(folder), fields=self.fields, expected=self.expected.tolist())
+    state = dict(model=model_hash(folder), fields=self.fields, expected=self.expected.tolist(), usual=self.usual)
     (folder / "explainer.json").write_text(json.dumps(state, indent=0) + "\n", encoding="utf-8", newline="\n")
     write_checksums(folder, _KEPT, _CHECKSUMS)
     return folder
@@ -419,4 +445,4 @@ def load(
         table = pa.ipc.open_file(source).read_all().to_pandas()
     attributions = table[[f"attribution.{f}" for f in state["fields"]]].to_numpy()
     listings = table[[c for c in table if not c.startswith("attribution.")]]
-    return cls(model, listings, attributions, np.array(state["expected"]))
+    return cls(model, listings, attributions, np.array(state["expected"]), state["usual"])

@@ -78,7 +78,7 @@ def _number(value: Any) -> float | None:
 NUMBER_KINDS = ("number", "flag", "ordered")  # kinds of attributes that are numbers as they stand
 WORD_KINDS = ("category", "place")  # kinds that become numbers by what each word is worth
 TOKEN_KINDS = ("list", "text")  # kinds that become numbers by the sum of what their entries or words are worth
-TOKEN_STEP = 2.0**-6  # of such a sum, log price
+TOKEN_STEP = 2.0**-8  # of such a sum, log price
 MAX_TOKEN_CHARACTERS = 5_000  # of a text that are read
 EFFECT_SMOOTHING = 50.0  # rows that "no effect at all" is worth
 MIN_EFFECT_ROWS = 5  # rows below which a word has no effect

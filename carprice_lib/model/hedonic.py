@@ -162,8 +162,11 @@ def state(
 
 # %% ../../nbs/model/01_hedonic.ipynb #d69f4a22
 def _knots(name: str, x: np.ndarray, pieces: int = 8) -> np.ndarray | None:
-    "Knots at the quantiles, whole years for ages; None where the number never varies."
+    "Knots at each value of a few, else at the quantiles, whole years for ages; None where the number never varies."
     x = x[~np.isnan(x)]
+    few = np.unique(x)
+    if 1 < len(few) <= pieces and name != "age":
+        return few
     q = (
         np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6))
         if len(x)

@@ -627,7 +627,7 @@ def count_monotonicity_violations(
     return int(((b > a).any(axis=1) | crossed).sum())
 
 # %% ../../nbs/model/06_price_model.ipynb #11b25e28
-FORMAT_VERSION = 9  # raised when what the files mean changes
+FORMAT_VERSION = 10  # raised when what the files mean changes
 _FILES = ("model.json", "weights.safetensors", "booster.ubj")
 
 
