@@ -579,7 +579,9 @@ def check_monotonicity_command(
 @app.command("benchmark")
 def benchmark_command(
     quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
-    only: Annotated[str, typer.Option(help="One of peers, model, serving, watching, reading; all by default")] = "",
+    only: Annotated[
+        str, typer.Option(help="One of peers, model, coverage, transfer, serving, watching, reading; all")
+    ] = "",
     hours: Annotated[float, typer.Option(help="Begin no further fit of the peers after so many", min=0)] = 24.0,
     sets: Annotated[str, typer.Option(help="Sets for the peers, with commas between; all by default")] = "",
     peers: Annotated[str, typer.Option(help="Peers that may be fitted, with commas between; all by default")] = "",
@@ -608,7 +610,7 @@ def benchmark_command(
         tabicl_weights=tabicl_weights,
         tabpfn_weights=tabpfn_weights,
     )
-    books = ("peers", "model", "serving", "watching", "reading")
+    books = ("peers", "model", "coverage", "transfer", "serving", "watching", "reading")
     if only and only not in books:
         raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
     stopped = []
