@@ -41,6 +41,7 @@ from carprice_lib.model.price_model import (
     CarProfile,
     Design,
     PriceModel,
+    kernel_features,
     model_hash,
     verify_checksums,
     write_checksums,
@@ -98,12 +99,13 @@ def level_contributions(
 class Attribution:
     "Where the parts of a car's price come from, by field, on the log scale."
 
-    hedonic: FieldAmounts  # words and numbers of the hedonic model
+    hedonic: FieldAmounts  # words and numbers of the hedonic model, but those declared monotone
     age_curve: FieldAmounts  # steps of the age curves at `REFERENCE_AGE`
     target_means: dict[str, float]  # level: mean log price of the car's group
     kernel: FieldAmounts  # price by the kernel, beyond that of the usual car
     profile: CarProfile  # what the model knows of it
     car_value: float  # log price of the car at `REFERENCE_AGE`, before all else of its usage
+    monotone: FieldAmounts  # numbers of the hedonic model that are declared monotone, which all sums take over
 
 # %% ../../nbs/model/08_explain.ipynb #7609f2a0
 def attribute(
@@ -116,11 +118,13 @@ def attribute(
     groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_attributes"]))
     splines = model.hedonic.splines
     hedonic: FieldAmounts = {}
+    monotone: FieldAmounts = {}
     for word, fields in token_features(whole).items():
         _add(hedonic, model.hedonic.coef_.get(word, 0.0), fields)
     for n, v in zip(model.hedonic.numbers, whole.numbers):
         if n in splines:
-            _add(hedonic, float(splines[n](np.nan if v is None else float(v))), (n,))
+            own = monotone if n in model.attributes.monotone else hedonic
+            _add(own, float(splines[n](np.nan if v is None else float(v))), (n,))
     curves = model.depreciation_curves
     height = {}
     heights = curves.global_curve
@@ -135,12 +139,17 @@ def attribute(
         dict(zip(PARENT_LEVEL, model.target_encoder.transform(groups)[::2])),
         {},
         profile,
-        a * model.hedonic.car(whole) + b * height[AGE_CURVE_LEVELS[-1]],
+        a * model.hedonic.car(whole, but=monotone) + b * height[AGE_CURVE_LEVELS[-1]],
+        monotone,
     )
+    made.car_value += (a + b + c) * sum(monotone.values())
     if c:
-        made.car_value += c * float(model.kernel.predict(profile.static)[0, 0])
-        columns = model.kernel.columns_of(model.feature_names_in_[len(model.metadata["numbers"]) :])
-        made.kernel = to_fields(model, made, columns, model.kernel.integrated_gradients(profile.static[0]))
+        read = kernel_features(model.metadata, profile.static)
+        made.car_value += c * float(model.kernel.predict(read)[0, 0])
+        columns = model.feature_names_in_[len(model.metadata["numbers"]) :]
+        names = [n for n in columns if n not in model.attributes.monotone]
+        parts = model.kernel.integrated_gradients(read[0])
+        made.kernel = to_fields(model, made, model.kernel.columns_of(names), parts)
     return made
 
 
@@ -186,11 +195,12 @@ def additive_attributions(
     a, b, c = model.additive_weights()
     splines = model.hedonic.splines
     place = {field: i for i, field in enumerate(fields)}
-    by_car = [
-        [a * o.hedonic.get(f, 0.0) + b * o.age_curve.get(f, 0.0) + c * o.kernel.get(f, 0.0) for f in fields]
-        for o in attributions
-    ]
-    out = np.array(by_car)[car]
+
+    def of_car(o: Attribution, f: str) -> float:
+        by_models = a * o.hedonic.get(f, 0.0) + b * o.age_curve.get(f, 0.0) + c * o.kernel.get(f, 0.0)
+        return by_models + (a + b + c) * o.monotone.get(f, 0.0)
+
+    out = np.array([[of_car(o, f) for f in fields] for o in attributions])[car]
     age = usage[:, 0]
     for n, x in zip(USAGE_FEATURES, usage.T):
         if n in splines and n not in SLOPE_FEATURES:
