@@ -121,7 +121,7 @@ def train_booster(
 
 # %% ../../nbs/model/04_boosting.ipynb #0fdc5d1e
 def predict_booster(
-    booster: xgb.Booster,  # trees, of one question or of several
+    booster: "xgb.Booster | FewRowsPredictor",  # trees, of one question or of several
     X: np.ndarray,  # float32 (n, p), n above 0
 ) -> np.ndarray:  # (n,), or (n, questions)
     "What trees say."
@@ -271,7 +271,7 @@ MAX_ROWS_AT_ONCE = 18  # those that a car told in part may be; more are left to 
 
 
 class FewRowsPredictor:
-    "A booster's trees, laid out for a few rows; all else is left to the booster. Safe to share among threads."
+    "A booster's trees, laid out for a few rows; more are left to the booster. Safe to share among threads."
 
     def __init__(self, booster: xgb.Booster):  # trees of numbers; `base_score` 0, as `concat_boosters` makes them
         self.booster = booster
@@ -285,12 +285,6 @@ class FewRowsPredictor:
         self._ends = list(
             zip(*(np.searchsorted(asked, np.arange(asked.max() + 1), side) for side in ("left", "right")))
         )
-
-    def __getattr__(self, name: str) -> Any:
-        "Whatever else a booster can do."
-        if name == "booster":
-            raise AttributeError(name)
-        return getattr(self.booster, name)
 
 # %% ../../nbs/model/04_boosting.ipynb #4e462d37
 @patch

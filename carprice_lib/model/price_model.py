@@ -25,7 +25,7 @@ from .._xgboost import xgb
 from ..data.schema import FIELDS
 from ..errors import ModelError
 from . import features
-from .boosting import predict_booster
+from .boosting import MAX_ROWS_AT_ONCE, FewRowsPredictor, predict_booster
 from carprice_lib.model.conformal import (
     GAPS,
     MAX_UPPER_SPREAD,
@@ -125,6 +125,7 @@ class PriceModel:
         self.domain = domain
         numbers = (*SPEC_FIELDS, *attributes.names)
         self._monotone = {n: numbers.index(n) for n in attributes.monotone}  # place among the numbers of a car
+        self._few_rows: FewRowsPredictor | None = None
         self._profiles: dict[CarKey, CarProfile] = {}
         self._shared_grid: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
@@ -456,6 +457,14 @@ def mileage_effect(
 
 
 @patch
+def lay_out(self: PriceModel) -> FewRowsPredictor:
+    "The trees as a single listing is asked of them; the first to ask waits some tenths of a second."
+    if self._few_rows is None:
+        self._few_rows = FewRowsPredictor(self.booster)
+    return self._few_rows
+
+
+@patch
 def mixtures(
     self: PriceModel,
     design: Design,  # of listings
@@ -465,7 +474,8 @@ def mixtures(
     age = usage[:, 0]
     if np.isnan(age).any():
         raise ModelError("A listing to value needs a year, as a number.")
-    trees = predict_booster(self.booster, design.X)
+    few = 0 < len(design.X) <= MAX_ROWS_AT_ONCE
+    trees = predict_booster(self.lay_out() if few else self.booster, design.X)
     rest = self.hedonic.state(usage, but=SLOPE_FEATURES) * sum(self.additive_weights())
     centre = (
         at_age(design.age_curve, age)
