@@ -185,13 +185,13 @@ SLICE_COLUMNS = (
 def missing_patterns(
     rows: pd.DataFrame,  # listings (n, ...)
     named: Mapping[str, str],  # field that may be open: what it is called
-) -> pd.Series:  # text such as `power, seats`, `nothing` where all is told (n,)
+) -> pd.Series:  # text such as `power, seats`, `all is told` (n,)
     "What listings leave open, of what their source tells at all."
     gone = rows[[f for f in named if f in rows]].isna()
     gone = gone.loc[:, gone.any() & ~gone.all()]
     names = np.array([named[f] for f in gone], object)
     patterns, code = np.unique(gone.to_numpy(bool), axis=0, return_inverse=True)
-    texts = [", ".join(names[pattern]) or "nothing" for pattern in patterns]
+    texts = [", ".join(names[pattern]) or "all is told" for pattern in patterns]
     return pd.Series(np.array(texts, object)[code], rows.index)
 
 
