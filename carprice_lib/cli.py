@@ -560,7 +560,7 @@ def check_monotonicity_command(
     n_pairs: Annotated[int, typer.Option(min=1, help="Random pairs of cars")] = 1_000_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed")] = 0,
 ) -> None:
-    "Count pairs of cars for which the price or its range rises with age, distance or owners."
+    "Count pairs of cars for which the price or its range rises with age, distance, owners or a worse attribute."
     import pandas as pd
 
     from carprice_lib.model.features import sample_dominated_pairs
@@ -570,7 +570,8 @@ def check_monotonicity_command(
     rows = pd.read_parquet("data/prepared/test.parquet")
     risen = 0
     for i in range(0, n_pairs, 250_000):
-        risen += model.count_monotonicity_violations(*sample_dominated_pairs(rows, min(250_000, n_pairs - i), seed + i))
+        pairs = sample_dominated_pairs(rows, min(250_000, n_pairs - i), seed + i, model.metadata["attributes"])
+        risen += model.count_monotonicity_violations(*pairs)
     print(f"{risen:,} of {n_pairs:,} pairs rise")
     if risen:
         raise CliError("The model's shape is broken: a worse state must never be worth more.")

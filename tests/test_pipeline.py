@@ -49,6 +49,7 @@ METRICS = {
     "leaky": "r2",
     "interval": "nominal coverage relative_width",
     "truth": "error_over_best",
+    "tails": "price_ratio",
 }
 
 
@@ -62,6 +63,12 @@ def test_metrics(ran):
     assert rows["in"] >= 3000 and rows["in"] == sum(rows[n] for n in METRICS["rows"].split()[1:])
     assert 0.7 < metrics["test"]["r2"] < 1 and 0.8 < metrics["interval"]["coverage"] < 0.98
     assert 1 <= metrics["truth"]["error_over_best"] < 2
+    cheap, asks_least = metrics["tails"]["by_estimate"], metrics["tails"]["by_asked_price"]
+    assert cheap["rows"] >= rows["test"] // 10 and asks_least["bias"] > cheap["bias"]
+    least = metrics.get("least_held")  # a small run may have no group of 200 rows
+    assert least is None or least["coverage_low"] <= least["coverage"] <= least["coverage_high"]
+    page = (ran.path / "reports/index.html").read_text()
+    assert "The cheap end by itself" in page and (least is None or f"<strong>{least['value']}</strong>" in page)
 
 def test_the_card_shows_every_weight(ran):
     "Each model that has a weight is named, and what is shown adds up to 100 %."

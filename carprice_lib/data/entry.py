@@ -74,7 +74,7 @@ SETTINGS_OF_KIND = {
     "date": ("format", "pattern", "default"),
     "category": _OF_WORDS,
     "flag": _OF_WORDS,
-    "ordered": (*_OF_WORDS, "order"),
+    "ordered": (*_OF_WORDS, "order", "monotone"),
     "text": _OF_WORDS,
     "place": _OF_WORDS,
     "list": ("words", "pattern", "default"),
@@ -122,6 +122,7 @@ class Attribute(Column):
 
     kind: AttributeKind
     order: list[str] = []  # words of an ordered one, worst first
+    monotone: Literal["increasing", "decreasing"] | None = None  # how the price may go along the order, where one knows
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

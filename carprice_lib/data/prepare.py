@@ -182,11 +182,12 @@ def load_increments(
 # %% ../../nbs/data/09_prepare.ipynb #a59188e3
 def described(
     a: Attribute,  # of an entry
-) -> dict[str, Any]:  # its kind, and its unit or order where it has one
+) -> dict[str, Any]:  # its kind, and its unit, its order and which way prices go along it, where it has them
     "What a model needs to know of an attribute."
     unit = dict(unit=a.unit) if a.unit else {}
     order = dict(order=a.order) if a.order else {}
-    return dict(kind=a.kind) | unit | order
+    monotone = dict(monotone=a.monotone) if a.monotone else {}
+    return dict(kind=a.kind) | unit | order | monotone
 
 
 def _as_stored(name: str, a: Attribute) -> Attribute:

@@ -10,7 +10,7 @@ __all__ = ['DEFAULTS', 'MAX_ROWS_PER_TREE', 'PROVEN_XGBOOST', 'MAX_ROWS_AT_ONCE'
 # %% ../../nbs/model/04_boosting.ipynb #13eda6a9
 import json
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from .._xgboost import xgb
 from ..errors import ModelError
 from .conformal import xgb_names
-from .features import MONOTONE_DECREASING
+from .features import MONOTONE_DECREASING, price_directions
 
 # %% ../../nbs/model/04_boosting.ipynb #463ce62b
 DEFAULTS = dict(
@@ -82,10 +82,12 @@ def train_booster(
     wear: float = 1.0,  # how often a split is offered a column of wear, beside other columns
     seed: int = 0,  # of the samples of rows and columns
     threads: int = 2,  # fixed, since another number sums in another order
+    monotone: Mapping[str, int] = {},  # from `monotone_attributes`
 ) -> xgb.Booster:  # fitted
-    "Boosted trees that never rise with age, distance or owners."
+    "Boosted trees that never rise with age, distance or owners, nor against what is declared monotone."
     parts = -(-len(y) // MAX_ROWS_PER_TREE)
-    constraints = "(" + ",".join("-1" if n in MONOTONE_DECREASING else "0" for n in names) + ")"
+    directions = price_directions(monotone)
+    constraints = "(" + ",".join(str(directions.get(n, 0)) for n in names) + ")"
     options = dict(
         objective="reg:squarederror",
         tree_method="hist",
@@ -119,7 +121,7 @@ def train_booster(
 
 # %% ../../nbs/model/04_boosting.ipynb #0fdc5d1e
 def predict_booster(
-    booster: xgb.Booster,  # trees, of one question or of several
+    booster: "xgb.Booster | FewRowsPredictor",  # trees, of one question or of several
     X: np.ndarray,  # float32 (n, p), n above 0
 ) -> np.ndarray:  # (n,), or (n, questions)
     "What trees say."
@@ -269,7 +271,7 @@ MAX_ROWS_AT_ONCE = 18  # those that a car told in part may be; more are left to 
 
 
 class FewRowsPredictor:
-    "A booster's trees, laid out for a few rows; all else is left to the booster. Safe to share among threads."
+    "A booster's trees, laid out for a few rows; more are left to the booster. Safe to share among threads."
 
     def __init__(self, booster: xgb.Booster):  # trees of numbers; `base_score` 0, as `concat_boosters` makes them
         self.booster = booster
@@ -283,12 +285,6 @@ class FewRowsPredictor:
         self._ends = list(
             zip(*(np.searchsorted(asked, np.arange(asked.max() + 1), side) for side in ("left", "right")))
         )
-
-    def __getattr__(self, name: str) -> Any:
-        "Whatever else a booster can do."
-        if name == "booster":
-            raise AttributeError(name)
-        return getattr(self.booster, name)
 
 # %% ../../nbs/model/04_boosting.ipynb #4e462d37
 @patch

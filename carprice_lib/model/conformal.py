@@ -10,7 +10,7 @@ __all__ = ['MIN_ANNUAL_DEPRECIATION', 'AGE_SCALE_PER_YEAR', 'MAX_UPPER_SPREAD', 
            'ApplicabilityDomain']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from fastcore.basics import patch
 from .._xgboost import xgb
 from ..data.schema import FIELDS
 from ..errors import ModelError
-from .features import MONOTONE_DECREASING, TARGET_ENCODING_NAMES, USAGE_FEATURES, quantize
+from .features import TARGET_ENCODING_NAMES, USAGE_FEATURES, price_directions, quantize
 
 # %% ../../nbs/model/03_conformal.ipynb #c41d93e7
 _PLAIN = str.maketrans("[]<", "()(") | {i: " " for i in range(32) if chr(i) not in "\t\n\r"}
@@ -48,9 +48,11 @@ def fit_scale_model(
     wear: int,  # 1: never shrinks with wear, -1: never grows
     seed: int = 0,
     threads: int = 2,
+    monotone: Mapping[str, int] = {},  # from `monotone_attributes`: those on whose worse side wear is
 ) -> xgb.Booster:  # trees, for the log of the expected size; base score 0
     "Trees for the expected size of the error."
-    shape = "(" + ",".join(str(wear) if n in MONOTONE_DECREASING else "0" for n in names) + ")"
+    directions = price_directions(monotone)
+    shape = "(" + ",".join(str(-wear * directions.get(n, 0)) for n in names) + ")"
     options = dict(
         objective="reg:gamma",
         base_score=1.0,

@@ -41,6 +41,7 @@ from carprice_lib.model.price_model import (
     CarProfile,
     Design,
     PriceModel,
+    kernel_features,
     model_hash,
     verify_checksums,
     write_checksums,
@@ -101,39 +102,43 @@ def level_contributions(
 class Attribution:
     "Where the parts of a car's price come from, by field, on the log scale."
 
-    hedonic: FieldAmounts  # words and numbers of the hedonic model
+    hedonic: FieldAmounts  # words and numbers of the hedonic model, but those declared monotone
     age_curve: FieldAmounts  # steps of the age curves at `REFERENCE_AGE`
     target_means: dict[str, float]  # level: mean log price of the car's group
     usual: FieldAmounts  # `hedonic` of the usual car
     kernel: FieldAmounts  # price by the kernel, beyond that of the usual car
     profile: CarProfile  # what the model knows of it
     car_value: float  # log price of the car at `REFERENCE_AGE`, before all else of its usage
+    monotone: FieldAmounts  # numbers of the hedonic model that are declared monotone, which all sums take over
 
 # %% ../../nbs/model/08_explain.ipynb #7609f2a0
 def hedonic_amounts(
     model: PriceModel,
     car: CarKey,  # whole, from the imputer
-) -> FieldAmounts:  # field: log price
+) -> tuple[FieldAmounts, FieldAmounts]:  # field: log price; apart, the numbers that are declared monotone
     "What a car's words and numbers are worth in the hedonic model."
     splines = model.hedonic.splines
     out: FieldAmounts = {}
+    monotone: FieldAmounts = {}
     for word, fields in token_features(car).items():
         _add(out, model.hedonic.coef_.get(word, 0.0), fields)
     for n, v in zip(model.hedonic.numbers, car.numbers):
         if n in splines:
-            _add(out, float(splines[n](np.nan if v is None else float(v))), (n,))
-    return out
+            own = monotone if n in model.attributes.monotone else out
+            _add(own, float(splines[n](np.nan if v is None else float(v))), (n,))
+    return out, monotone
 
 
 def attribute(
     model: PriceModel,
     car: CarKey,  # from `car_key`; what it lacks is what most cars like it have
-    usual: FieldAmounts = {},  # what `hedonic_amounts` says of the usual car
+    usual: FieldAmounts = {},  # what `hedonic_amounts` says of the usual car, but for what is declared monotone
 ) -> Attribution:
     "Where the price of a car itself comes from."
     profile = model.profile(car, average=False)
     whole = profile.cars[0]
     groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_attributes"]))
+    hedonic, monotone = hedonic_amounts(model, whole)
     curves = model.depreciation_curves
     height = {}
     heights = curves.global_curve
@@ -143,18 +148,23 @@ def attribute(
     start = float(at_age(curves.global_curve, REFERENCE_AGE))
     a, b, c = model.additive_weights()
     made = Attribution(
-        hedonic_amounts(model, whole),
+        hedonic,
         level_contributions(height, start, fine=_narrow_attributes(model)),
         dict(zip(PARENT_LEVEL, model.target_encoder.transform(groups)[::2])),
         dict(usual),
         {},
         profile,
-        a * model.hedonic.car(whole) + b * height[AGE_CURVE_LEVELS[-1]],
+        a * model.hedonic.car(whole, but=monotone) + b * height[AGE_CURVE_LEVELS[-1]],
+        monotone,
     )
+    made.car_value += (a + b + c) * sum(monotone.values())
     if c:
-        made.car_value += c * float(model.kernel.predict(profile.static)[0, 0])
-        columns = model.kernel.columns_of(model.feature_names_in_[len(model.metadata["numbers"]) :])
-        made.kernel = to_fields(model, made, columns, model.kernel.integrated_gradients(profile.static[0]))
+        read = kernel_features(model.metadata, profile.static)
+        made.car_value += c * float(model.kernel.predict(read)[0, 0])
+        columns = model.feature_names_in_[len(model.metadata["numbers"]) :]
+        names = [n for n in columns if n not in model.attributes.monotone]
+        parts = model.kernel.integrated_gradients(read[0])
+        made.kernel = to_fields(model, made, model.kernel.columns_of(names), parts)
     return made
 
 
@@ -200,11 +210,12 @@ def additive_attributions(
     a, b, c = model.additive_weights()
     splines = model.hedonic.splines
     place = {field: i for i, field in enumerate(fields)}
-    by_car = [
-        [a * o.hedonic.get(f, 0.0) + b * o.age_curve.get(f, 0.0) + c * o.kernel.get(f, 0.0) for f in fields]
-        for o in attributions
-    ]
-    out = np.array(by_car)[car]
+
+    def of_car(o: Attribution, f: str) -> float:
+        by_models = a * o.hedonic.get(f, 0.0) + b * o.age_curve.get(f, 0.0) + c * o.kernel.get(f, 0.0)
+        return by_models + (a + b + c) * o.monotone.get(f, 0.0)
+
+    out = np.array([[of_car(o, f) for f in fields] for o in attributions])[car]
     age = usage[:, 0]
     for n, x in zip(USAGE_FEATURES, usage.T):
         if n in splines and n not in SLOPE_FEATURES:
@@ -314,7 +325,7 @@ def _usual(model: PriceModel, cars: Sequence[CarKey], share: np.ndarray) -> Fiel
     "What the hedonic model says of the usual car, from cars and their shares (cars,)."
     out: FieldAmounts = {}
     for car, part in zip(cars, share.tolist()):
-        for field, amount in hedonic_amounts(model, model.profile(car, average=False).cars[0]).items():
+        for field, amount in hedonic_amounts(model, model.profile(car, average=False).cars[0])[0].items():
             out[field] = out.get(field, 0.0) + part * amount
     return out
 

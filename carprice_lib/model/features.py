@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['TEXT_FIELDS', 'SPEC_FIELDS', 'NUMBER_KINDS', 'WORD_KINDS', 'TOKEN_KINDS', 'TOKEN_STEP', 'MAX_TOKEN_CHARACTERS',
-           'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'COMMON_WORD_ROWS', 'MAX_MISSING_SHARE', 'NO_ATTRIBUTES',
-           'USAGE_FEATURES', 'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS',
-           'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'tokens_of', 'AttributeEncoder',
-           'car_key', 'unique_cars', 'usage_features_of', 'usage_features', 'sample_dominated_pairs', 'group_keys',
-           'GroupEncoder', 'group_kfold', 'HierarchicalTargetEncoder']
+           'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'COMMON_WORD_ROWS', 'MAX_MISSING_SHARE', 'DIRECTIONS',
+           'NO_ATTRIBUTES', 'USAGE_FEATURES', 'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS',
+           'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'monotone_attributes', 'tokens_of',
+           'AttributeEncoder', 'car_key', 'unique_cars', 'price_directions', 'usage_features_of', 'usage_features',
+           'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold', 'HierarchicalTargetEncoder']
 
 # %% ../../nbs/model/00_features.ipynb #744c8954
 import re
@@ -98,6 +98,16 @@ def encoded_attributes(
     return tuple(name for name, about in kinds.items() if about["kind"] in NUMBER_KINDS + WORD_KINDS + TOKEN_KINDS)
 
 
+DIRECTIONS = dict(increasing=1, decreasing=-1)  # how a price may go along the order of an attribute
+
+
+def monotone_attributes(
+    kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind, and `monotone` where it is declared so
+) -> dict[str, int]:  # those that are: 1 where a later word never lowers the price, -1 where it never raises it
+    "Attributes along whose order prices go one way alone."
+    return {name: DIRECTIONS[about["monotone"]] for name, about in kinds.items() if about.get("monotone")}
+
+
 def tokens_of(
     kind: str,  # one of TOKEN_KINDS
     value: Any,  # entries parted by `;`, or a text
@@ -125,6 +135,7 @@ class AttributeEncoder:
             if about["kind"] == "ordered":
                 self._ranks[name] = {_text(word) or "": float(rank) for rank, word in enumerate(about["order"])}
         self.names = encoded_attributes(self.kinds)  # in order
+        self.monotone = monotone_attributes(self.kinds)
 
     def encode(
         self,
@@ -247,6 +258,13 @@ USAGE_FEATURES = ("age", "log_km", "owners", "test_drive", "listed", "season_cos
 MONOTONE_DECREASING = ("age", "log_km", "owners")  # all else equal, none of these makes a car dearer
 
 
+def price_directions(
+    monotone: Mapping[str, int] = {},  # from `monotone_attributes`
+) -> dict[str, int]:  # number: 1 where more of it never lowers the price, -1 where it never raises it
+    "Numbers with which prices go one way alone."
+    return dict.fromkeys(MONOTONE_DECREASING, -1) | dict(monotone)
+
+
 def _day(value: Any, as_of: np.datetime64) -> np.datetime64:
     "Day of a listing; the as-of day where it is missing or none."
     try:
@@ -320,8 +338,9 @@ def sample_dominated_pairs(
     rows: pd.DataFrame,  # listings to draw from (n, ...)
     pairs: int,  # how many
     seed: int = 0,
+    kinds: Mapping[str, Mapping[str, Any]] = {},  # attribute of the source: its kind, its order, `monotone`
 ) -> tuple[pd.DataFrame, pd.DataFrame]:  # listings, and the same in a worse state (pairs, ...)
-    "Random pairs of listings that differ in age, distance or owners alone."
+    "Random pairs of listings that differ in age, distance or owners alone, and in what is declared monotone."
     rng = np.random.default_rng(seed)
     cars = rows.iloc[rng.integers(0, len(rows), pairs)].reset_index(drop=True)
     cars["km_driven"] = np.where(rng.random(pairs) < 0.5, rng.uniform(0, 900_000, pairs), cars["km_driven"])
@@ -347,6 +366,14 @@ def sample_dominated_pairs(
         unsaid = rng.random(pairs) < 0.05
         for side in (cars, worse):
             side.loc[unsaid, f] = None
+    for name, direction in monotone_attributes(kinds).items():
+        words = np.array([*kinds[name]["order"], None], object)
+        last = len(words) - 2
+        told = rng.random(pairs) < 0.9
+        rank = rng.integers(0, last + 1, pairs)
+        lower = np.clip(rank - direction * rng.integers(0, last + 1, pairs), 0, last)
+        cars[name] = words[np.where(told, rank, -1)]
+        worse[name] = words[np.where(told, lower, -1)]
     return cars, worse
 
 # %% ../../nbs/model/00_features.ipynb #d3d91e4d

@@ -10,7 +10,7 @@ __all__ = ['MAX_RIDGE_ROWS', 'MAX_TOKENS', 'MIN_TOKEN_ROWS', 'AGE_GRID', 'word_n
 # %% ../../nbs/model/01_hedonic.ipynb #de0d707b
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,14 @@ from threadpoolctl import threadpool_limits
 
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
-    MONOTONE_DECREASING,
+    NO_ATTRIBUTES,
     SPEC_FIELDS,
     TOKEN_STEP,
     USAGE_FEATURES,
+    AttributeEncoder,
     CarKey,
     GroupEncoder,
+    price_directions,
     quantize,
     tokens_of,
 )
@@ -136,15 +138,25 @@ class HedonicRegression:
 def car(
     self: HedonicRegression,
     car: CarKey,  # from `car_key`
+    but: Collection[str] = (),  # numbers to leave out
 ) -> float:  # log price
     "What the car itself is worth, before age, distance and owners."
     words = sum(self.coef_.get(w, 0.0) for w in token_features(car))
     numbers = (
         float(self.splines[n](np.nan if v is None else v))
         for n, v in zip(self.numbers, car.numbers)
-        if n in self.splines
+        if n in self.splines and n not in but
     )
     return self.intercept_ + words + sum(numbers)
+
+
+@patch
+def of_numbers(
+    self: HedonicRegression,
+    numbers: Mapping[str, Any],  # number: its value, NaN where it is missing, or its values (n,)
+) -> Any:  # log price, or log prices (n,)
+    "What some numbers are worth."
+    return sum((self.splines[n](x) for n, x in numbers.items() if n in self.splines), 0.0)
 
 
 @patch
@@ -161,17 +173,16 @@ def state(
     return total
 
 # %% ../../nbs/model/01_hedonic.ipynb #d69f4a22
-def _knots(name: str, x: np.ndarray, pieces: int = 8) -> np.ndarray | None:
-    "Knots at each value of a few, else at the quantiles, whole years for ages; None where the number never varies."
+def _knots(name: str, x: np.ndarray, ranks: bool = False, pieces: int = 8) -> np.ndarray | None:
+    "Knots at every rank and at each value of a few, else at the quantiles, whole years for ages; None where it never varies."
     x = x[~np.isnan(x)]
-    few = np.unique(x)
-    if 1 < len(few) <= pieces and name != "age":
-        return few
-    q = (
-        np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6))
-        if len(x)
-        else np.empty(0)
-    )
+    q = np.unique(x)
+    if name == "age" or (len(q) > pieces and not ranks):
+        q = (
+            np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6))
+            if len(x)
+            else q
+        )
     return q if len(q) > 1 else None
 
 
@@ -193,9 +204,9 @@ def _word_rows(cars: list[CarKey], place: dict[str, int]) -> sparse.csr_matrix:
 
 # %% ../../nbs/model/01_hedonic.ipynb #f01db9dd
 def _sign_constrained_ridge(
-    design: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray, alpha: float, nonpositive: np.ndarray
+    design: sparse.csr_matrix, y: np.ndarray, weight: np.ndarray, alpha: float, signs: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    "Ridge weights (p,), none above 0 where `nonpositive` says so, and intercept."
+    "Ridge weights (p,), none below 0 where a sign is 1 nor above where it is -1, and intercept."
     from sklearn.linear_model import Ridge  # for fitting only: serving starts a second sooner without it
 
     live = np.ones(design.shape[1], bool)
@@ -206,10 +217,10 @@ def _sign_constrained_ridge(
             )
         weights = np.zeros(len(live))
         weights[live] = quantize(fitted.coef_)
-        climbs = nonpositive & (weights > 0)
-        if not climbs.any():
+        wrong = signs * weights < 0
+        if not wrong.any():
             return weights, float(quantize(fitted.intercept_))
-        live &= ~climbs
+        live &= ~wrong
 
 # %% ../../nbs/model/01_hedonic.ipynb #87c06265
 MAX_RIDGE_ROWS = 500_000  # rows of a ridge regression, at most
@@ -218,17 +229,22 @@ MAX_RIDGE_ROWS = 500_000  # rows of a ridge regression, at most
 class DesignMatrix:
     "The columns of the regression for training rows."
 
-    def __init__(self, cars: list[CarKey], car: np.ndarray, state: np.ndarray, attributes: Sequence[str] = ()):
-        # different cars; which one each row has (n,); states (n, 7); further numeric columns
+    def __init__(
+        self,
+        cars: list[CarKey],  # different ones
+        car: np.ndarray,  # which of them each row has (n,)
+        state: np.ndarray,  # from `usage_features` (n, 7)
+        attributes: AttributeEncoder = NO_ATTRIBUTES,  # of the source
+    ):
         self.vocabulary = _vocabulary(cars, car)
-        self.attributes = tuple(attributes)
-        names = (*SPEC_FIELDS, *attributes)
+        self.attributes = attributes.names
+        names = (*SPEC_FIELDS, *attributes.names)
         numbers = np.array([c.numbers for c in cars], float).reshape(len(cars), len(names))  # None becomes NaN
         specs = dict(zip(names, numbers.T.copy()))
         wear = {n: state[:, i] for i, n in enumerate(USAGE_FEATURES)}
-        self.knots = {
-            n: q for n, x in ({n: x[car] for n, x in specs.items()} | wear).items() if (q := _knots(n, x)) is not None
-        }
+        told = {n: x[car] for n, x in specs.items()} | wear
+        knots = {n: _knots(n, x, n in attributes.monotone) for n, x in told.items()}
+        self.knots = {n: q for n, q in knots.items() if q is not None}
         self.of_car = [n for n in specs if n in self.knots]
         self.of_state = [n for n in USAGE_FEATURES if n in self.knots]
         self.static = sparse.hstack(
@@ -239,8 +255,10 @@ class DesignMatrix:
         ).tocsr()
         self.wear = np.hstack([piecewise_linear_basis(wear[n], self.knots[n]) for n in self.of_state])
         self.car = car
-        nonpositive = [[n in MONOTONE_DECREASING] * (len(self.knots[n]) - 1) + [False] for n in self.of_state]
-        self.nonpositive = np.array([False] * self.static.shape[1] + sum(nonpositive, []))
+        self.monotone = {n: specs[n] for n in attributes.monotone}  # of each car (cars,)
+        directions = price_directions(attributes.monotone)
+        pieces = [[directions.get(n, 0)] * (len(self.knots[n]) - 1) + [0] for n in (*self.of_car, *self.of_state)]
+        self.signs = np.array([0] * len(self.vocabulary) + sum(pieces, []))
 
 # %% ../../nbs/model/01_hedonic.ipynb #2e786f10
 MAX_TOKENS = 3_000  # entries or words of an attribute that have a price, most frequent first
@@ -282,7 +300,7 @@ def fit_token_effects(
     if not tokens:
         out[told] = 0.0
         return {}, out
-    free = np.zeros(len(tokens), bool)
+    free = np.zeros(len(tokens), int)
     same = np.ones(len(texts))
     for f in np.unique(fold):
         others = np.flatnonzero(told & (fold != f))[:: -(-len(texts) // MAX_RIDGE_ROWS)]
@@ -305,7 +323,7 @@ def solve(
     "Fit the regression to some of the rows."
     rows = rows[:: -(-len(rows) // MAX_RIDGE_ROWS)]
     both = sparse.hstack([self.static[self.car[rows]], sparse.csr_matrix(self.wear[rows])]).tocsr()
-    weights, intercept = _sign_constrained_ridge(both, y[rows], weight[rows], alpha, self.nonpositive)
+    weights, intercept = _sign_constrained_ridge(both, y[rows], weight[rows], alpha, self.signs)
     splines = {}
     at = len(self.vocabulary)
     for n in (*self.of_car, *self.of_state):

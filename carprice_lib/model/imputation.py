@@ -9,7 +9,7 @@ __all__ = ['IMPUTATION_LEVELS', 'WORD_LEVELS', 'IMPUTED_WORDS', 'MIN_MODE_SHARE'
 
 # %% ../../nbs/model/02_imputation.ipynb #a34c1111
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -236,7 +236,7 @@ def _of_model(self: DonorPool, car: CarKey) -> np.ndarray:
 
 
 @patch
-def _matching(self: DonorPool, car: CarKey) -> np.ndarray:
+def _matching(self: DonorPool, car: CarKey, free: Collection[int]) -> np.ndarray:
     "Places of the cars that agree with what is told; what no car of the make and model has is passed over."
     places = self._of_model(car)
     for column, field in enumerate(DONOR_FIELDS, 2):
@@ -247,7 +247,7 @@ def _matching(self: DonorPool, car: CarKey) -> np.ndarray:
         if same.any():
             places = places[same]
     for column, number in enumerate(car.numbers):
-        if number is None:
+        if number is None or column in free:
             continue
         near = np.abs(self.numbers[places, column] - number) <= SAME_NUMBER * abs(number)
         if near.any():
@@ -260,9 +260,10 @@ def draw(
     self: DonorPool,
     car: CarKey,  # what is told of it
     donors: int = N_DONORS,  # how many, at most
+    free: Collection[int] = (),  # places in its numbers in which donors may differ from what is told
 ) -> tuple[list[CarKey], np.ndarray]:  # the car filled up from each donor, and their shares; none for an unknown model
     "What cars a listing may be about."
-    places = self._matching(car)
+    places = self._matching(car, free)
     if not len(places):
         return [], np.empty(0)
     places = places[np.argsort(self.prices[places], kind="stable")]

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['META_FEATURES', 'SLOPE_FEATURES', 'PREDICT_CHUNK_ROWS', 'MIN_CARS_FOR_POINTS', 'MIN_NARROWING', 'FORMAT_VERSION',
-           'CarProfile', 'PriceModel', 'static_features', 'feature_names', 'scaled_position', 'Design', 'Valuation',
-           'half_width', 'write_checksums', 'verify_checksums', 'model_hash']
+           'CarProfile', 'PriceModel', 'static_features', 'kernel_features', 'feature_names', 'scaled_position',
+           'Design', 'Valuation', 'half_width', 'write_checksums', 'verify_checksums', 'model_hash']
 
 # %% ../../nbs/model/06_price_model.ipynb #250011c7
 import hashlib
@@ -25,7 +25,7 @@ from .._xgboost import xgb
 from ..data.schema import FIELDS
 from ..errors import ModelError
 from . import features
-from .boosting import predict_booster
+from .boosting import MAX_ROWS_AT_ONCE, FewRowsPredictor, predict_booster
 from carprice_lib.model.conformal import (
     GAPS,
     MAX_UPPER_SPREAD,
@@ -50,6 +50,7 @@ from carprice_lib.model.features import (
     HierarchicalTargetEncoder,
     encoded_attributes,
     group_keys,
+    monotone_attributes,
     quantize,
     usage_features,
 )
@@ -122,6 +123,9 @@ class PriceModel:
         self.score_distribution = ScoreDistribution(conformity_scores)
         self.gap_calibration = gap_calibration
         self.domain = domain
+        numbers = (*SPEC_FIELDS, *attributes.names)
+        self._monotone = {n: numbers.index(n) for n in attributes.monotone}  # place among the numbers of a car
+        self._few_rows: FewRowsPredictor | None = None
         self._profiles: dict[CarKey, CarProfile] = {}
         self._shared_grid: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
@@ -160,6 +164,16 @@ def static_features(
     numbers = [np.nan if known[n] is None else known[n] for n in metadata["specs"]]
     marks = [getattr(car, field) == v for field, seen in metadata["categories"].items() for v in seen]
     return np.array([*numbers, *marks, *priced], np.float32)
+
+
+def kernel_features(
+    metadata: dict[str, Any],  # of the model
+    static: np.ndarray,  # from `static_features` (n, p)
+) -> np.ndarray:  # (n, q)
+    "What the kernel reads of cars: all but what is declared monotone, which it would bend either way."
+    monotone = monotone_attributes(metadata["attributes"])
+    held = [i for i, n in enumerate(metadata["specs"]) if n in monotone]
+    return np.delete(static, held, axis=1) if held else static
 
 
 def feature_names(
@@ -239,7 +253,7 @@ def profile(
     gaps = _gaps_of(car, words, imputed, self.donors.complete) if average else 0
     unread: dict[str, Any] = dict.fromkeys(self.imputer.unread)
     told = car._replace(**unread)
-    cars, share = self.donors.draw(told) if gaps else ([], np.empty(0))
+    cars, share = self.donors.draw(told, free=self._monotone.values()) if gaps else ([], np.empty(0))
     warnings = [ValuationWarning("imputed")] if words or imputed or gaps else []
     if not cars:
         cars, share, gaps = [whole], np.ones(1), 0
@@ -271,13 +285,14 @@ def _profile_of(
     "What is known of whole cars."
     narrow = self.metadata["narrow_attributes"]
     groups = [self.group_encoder.transform(group_keys(c, narrow)) for c in cars]
-    prices = [self.hedonic.car(c) for c in cars]
+    prices = [self.hedonic.car(c, but=self._monotone) for c in cars]
+    effects = [self._monotone_effect(c) for c in cars]
     curves = [self.depreciation_curves.transform(g) for g in groups]
     static = [
         static_features(self.metadata, c, [price, *curve[[3, 10]], *self.target_encoder.transform(g)])
         for c, price, curve, g in zip(cars, prices, curves, groups)
     ]
-    shapes = [self._additive_curves(own, price, curve) for own, price, curve in zip(static, prices, curves)]
+    shapes = [self._additive_curves(*own) for own in zip(static, prices, curves, effects)]
     unseen = [self.domain.inflation(g) for g in groups]
     return CarProfile(
         cars,
@@ -309,16 +324,27 @@ def _grid(self: PriceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 # %% ../../nbs/model/06_price_model.ipynb #5baba77e
 @patch
+def _monotone_effect(self: PriceModel, car: CarKey) -> float:
+    "What the attributes of a whole car that are declared monotone are worth, log price."
+    if not self._monotone:
+        return 0.0
+    numbers = car.numbers
+    told = {n: np.nan if (v := numbers[i]) is None else float(v) for n, i in self._monotone.items()}
+    return float(self.hedonic.of_numbers(told))
+
+
+@patch
 def _additive_curves(
-    self: PriceModel, static: np.ndarray, price: float, curve: np.ndarray
+    self: PriceModel, static: np.ndarray, price: float, curve: np.ndarray, effect: float
 ) -> tuple[np.ndarray, np.ndarray]:
     "Log price of a car by age (ages,), and what distance takes from it (knots,), in all models that are sums."
     a, b, c = self.additive_weights()
     splines = self.hedonic.splines
-    like, age_slope, km_slope = self.kernel.predict(static[None, :])[0] if c else np.zeros(3)
+    read = kernel_features(self.metadata, static[None, :])
+    like, age_slope, km_slope = self.kernel.predict(read)[0] if c else np.zeros(3)
     ages, age_position, km_position = self._grid
     by_kernel = like + ages + age_slope * age_position
-    by_age = a * (price + ages) + b * curve + c * by_kernel
+    by_age = a * (price + ages) + b * curve + c * by_kernel + (a + b + c) * effect
     if "log_km" not in splines:
         return _never_rising(by_age), np.empty(0)
     by_distance = (a + b + c) * splines["log_km"].heights + c * km_slope * km_position
@@ -431,6 +457,14 @@ def mileage_effect(
 
 
 @patch
+def lay_out(self: PriceModel) -> FewRowsPredictor:
+    "The trees as a single listing is asked of them; the first to ask waits some tenths of a second."
+    if self._few_rows is None:
+        self._few_rows = FewRowsPredictor(self.booster)
+    return self._few_rows
+
+
+@patch
 def mixtures(
     self: PriceModel,
     design: Design,  # of listings
@@ -440,7 +474,8 @@ def mixtures(
     age = usage[:, 0]
     if np.isnan(age).any():
         raise ModelError("A listing to value needs a year, as a number.")
-    trees = predict_booster(self.booster, design.X)
+    few = 0 < len(design.X) <= MAX_ROWS_AT_ONCE
+    trees = predict_booster(self.lay_out() if few else self.booster, design.X)
     rest = self.hedonic.state(usage, but=SLOPE_FEATURES) * sum(self.additive_weights())
     centre = (
         at_age(design.age_curve, age)

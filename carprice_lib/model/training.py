@@ -42,6 +42,7 @@ from carprice_lib.model.conformal import (
 )
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
+    DIRECTIONS,
     EFFECT_SMOOTHING,
     NUMBER_KINDS,
     SPEC_FIELDS,
@@ -55,6 +56,7 @@ from carprice_lib.model.features import (
     HierarchicalTargetEncoder,
     encoded_attributes,
     group_keys,
+    monotone_attributes,
     usage_features,
 )
 
@@ -76,6 +78,7 @@ from carprice_lib.model.price_model import (
     SLOPE_FEATURES,
     PriceModel,
     feature_names,
+    kernel_features,
     scaled_position,
     static_features,
 )
@@ -121,7 +124,7 @@ class OutOfFoldData:
     hedonic: np.ndarray  # log price by the hedonic model (n,)
     curves: np.ndarray  # log price by the age curves (n,)
     base_margin: np.ndarray  # what the trees start from (n,)
-    usage_effect: np.ndarray  # log price that age, distance and owners take by the hedonic model (n,)
+    usage_effect: np.ndarray  # log price by the hedonic model of use, and of what is declared monotone (n,)
     huber_slope: float  # size of error beyond which a row counts less
     weight: np.ndarray  # of each row (n,)
     fold: np.ndarray  # of each row (n,)
@@ -130,10 +133,18 @@ class OutOfFoldData:
     car_price: np.ndarray  # log price of each by the hedonic model (cars,)
 
 # %% ../../nbs/model/07_training.ipynb #6c6b6fe6
+def _check_columns(df: pd.DataFrame) -> None:
+    "Have rows to learn from the columns that no model can do without? Raises `ModelError`."
+    needed = [*(f.name for f in FIELDS.values() if f.required), "price"]
+    lacking = [name for name in needed if name not in df]
+    if lacking:
+        raise ModelError(
+            f"Rows to learn from need a column {lacking[0]!r}; no model can do without {', '.join(needed)}."
+        )
+
+
 def _log_price(df: pd.DataFrame) -> np.ndarray:
     "Log prices (n,) of rows to learn from."
-    if "price" not in df:
-        raise ModelError("Rows to learn from need a column 'price'.")
     price = pd.to_numeric(df["price"], errors="coerce").to_numpy(float)
     if not (price > 0).all():
         raise ModelError("A price to learn from is missing, zero or below; clean the rows first.")
@@ -170,17 +181,34 @@ FURTHER_FIELDS: dict[str, dict[str, Any]] = {
 }  # that the schema has beside them: learned as attributes are
 
 
+def _check_monotone(name: str, about: Mapping[str, Any]) -> None:
+    "Can an attribute be monotone as it is declared? Raises `ModelError`."
+    declared = about.get("monotone")
+    if declared is None:
+        return
+    if about["kind"] != "ordered":
+        raise ModelError(
+            f"The attribute {name!r} is declared monotone, which has no effect on a {about['kind']}: "
+            "only an ordered one has an order that prices can follow."
+        )
+    if declared not in DIRECTIONS:
+        raise ModelError(
+            f"The attribute {name!r} is declared monotone as {declared!r}, but must be {' or '.join(DIRECTIONS)}."
+        )
+
+
 def describe_attributes(
     train: pd.DataFrame,  # training rows (n, ...)
-    kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind, perhaps its unit and the order of its words
-) -> dict[str, dict[str, Any]]:  # attribute: kind, unit, order, categories, low, high
-    "What a model says of a source's attributes; raises `ModelError` for a name that it needs for something else."
+    kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind, perhaps its unit, the order of its words, `monotone`
+) -> dict[str, dict[str, Any]]:  # attribute: kind, unit, order, monotone, categories, low, high
+    "What a model says of a source's attributes; raises `ModelError` for one that it cannot take as it is declared."
     described = {}
     for name, about in kinds.items():
         if name in RESERVED_NAMES and name not in FURTHER_FIELDS:
             raise ModelError(
                 f"An attribute cannot be called {name!r}, a name that the model uses: give it another one."
             )
+        _check_monotone(name, about)
         if name not in train:
             continue
         own = dict(about)
@@ -207,7 +235,7 @@ def encode_attributes(
         return AttributeEncoder(kinds), {}
     plain = AttributeEncoder({n: about for n, about in kinds.items() if about["kind"] in NUMBER_KINDS})
     cars, car = features.unique_cars(train, plain)
-    design = DesignMatrix(cars, car, usage, plain.names)
+    design = DesignMatrix(cars, car, usage, plain)
     hedonic, itself = design.solve(np.arange(len(y)), y, np.ones(len(y)), alpha)
     residual = y - itself[car] - hedonic.state(usage)
     bound = 5 * np.median(np.abs(residual))
@@ -230,16 +258,18 @@ def _fit_additive(
     y: np.ndarray,
     alpha: float,
     rows: np.ndarray,
-) -> tuple[HedonicRegression, np.ndarray, DepreciationCurves]:
-    "Hedonic model, its price of each car (cars,), and age curves, fitted to some rows."
+) -> tuple[HedonicRegression, np.ndarray, np.ndarray, DepreciationCurves]:
+    """Hedonic model, its price of each car (cars,), how much of it what is declared monotone makes (cars,), and age
+    curves, fitted to some rows."""
     same = np.ones(len(y))
     hedonic, itself = design.solve(rows, y, same, alpha)
+    effect = hedonic.of_numbers(design.monotone) + np.zeros(len(itself))
     age = usage[rows, 0]
     spline = hedonic.splines.get("age", LinearSpline(AGE_GRID[:2], np.zeros(2)))
-    left = y[rows] - hedonic.state(usage[rows], but=("age",))
+    left = y[rows] - hedonic.state(usage[rows], but=("age",)) - effect[design.car[rows]]
     start = spline(AGE_GRID) + (left - spline(age)).mean()
     curves = DepreciationCurves.fit(start, groups, numbers, design.car[rows], age, left, same[rows])
-    return hedonic, itself, curves
+    return hedonic, itself, effect, curves
 
 
 def _out_of_fold_additive(
@@ -251,21 +281,22 @@ def _out_of_fold_additive(
     alpha: float,
     fold: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, tuple[HedonicRegression, DepreciationCurves]]:
-    """Out of fold: hedonic price, price by age curves and what usage takes (3, n), and what each car itself is worth
-    (n, 3); and the models that do not know the first fold."""
+    """Out of fold: hedonic price, price by age curves and what usage and all that is declared monotone take (3, n),
+    and what each car itself is worth (n, 3); and the models that do not know the first fold."""
     blind = np.empty((3, len(y)))
     worth = np.empty((len(y), len(META_FEATURES)))
     finest = AGE_CURVE_LEVELS[-1]
     for f in reversed(range(FOLDS)):
         out = np.flatnonzero(fold == f)
         others = np.flatnonzero(fold != f)
-        hedonic, itself, curves = _fit_additive(design, groups, numbers, usage, y, alpha, others)
+        hedonic, itself, effect, curves = _fit_additive(design, groups, numbers, usage, y, alpha, others)
         car = design.car[out]
         curve = curves.tables[finest][numbers[finest][car]]
-        worth[out] = np.column_stack([itself[car], curve[:, [3, 10]]])
-        blind[2, out] = hedonic.state(usage[out])
-        blind[0, out] = itself[car] + blind[2, out]
-        blind[1, out] = at_age(curve, usage[out, 0]) + hedonic.state(usage[out], but=("age",))
+        worth[out] = np.column_stack([itself[car] - effect[car], curve[:, [3, 10]]])
+        state = hedonic.state(usage[out])
+        blind[0, out] = itself[car] + state
+        blind[1, out] = at_age(curve, usage[out, 0]) + hedonic.state(usage[out], but=("age",)) + effect[car]
+        blind[2, out] = state + effect[car]
     return blind, worth, (hedonic, curves)
 
 # %% ../../nbs/model/07_training.ipynb #1f112010
@@ -300,6 +331,7 @@ def prepare_training(
     **metadata: Any,  # as_of, attributes, currency, dataset, data_hash, confidence_level, seed and threads
 ) -> OutOfFoldData:
     "Fit all but trees and kernel; raises `ModelError` for rows that cannot be learned from."
+    _check_columns(train)
     y = _log_price(train)
     if len(train) < 2 * FOLDS:
         raise ModelError(f"A model needs at least {2 * FOLDS} rows to learn from, but there are {len(train)}.")
@@ -329,7 +361,7 @@ def prepare_training(
 
 def _fill_distance(train: pd.DataFrame, usage: np.ndarray) -> tuple[UsageImputer, np.ndarray]:
     "Learn how cars are used by age, and usage with the typical distance where a row tells none (n, 7)."
-    brand = train["brand"].str.lower().str.split().str.join(" ").astype(object).fillna("").to_numpy()
+    brand = train["brand"].astype("string").str.lower().str.split().str.join(" ").astype(object).fillna("").to_numpy()
     imputer = UsageImputer.fit(usage, brand)
     return imputer, imputer.with_distance(usage, brand)
 
@@ -352,12 +384,12 @@ def _learn_additive(
     named = [group_keys(c, metadata["narrow_attributes"]) for c in cars]
     encoder = GroupEncoder.fit(named)
     numbers = encoder.transform_many(named)
-    design = DesignMatrix(cars, car, usage, attributes.names)
+    design = DesignMatrix(cars, car, usage, attributes)
     alpha = params["hedonic_alpha"]
     blind, worth, without = _out_of_fold_additive(design, encoder, numbers, usage, y, alpha, fold)
-    hedonic, car_price, curves = _fit_additive(design, encoder, numbers, usage, y, alpha, np.arange(len(y)))
+    hedonic, car_price, effect, curves = _fit_additive(design, encoder, numbers, usage, y, alpha, np.arange(len(y)))
     rows = {level: number[car] for level, number in numbers.items()}
-    still = y - hedonic.state(usage)
+    still = y - hedonic.state(usage) - effect[car]
     target_encoder, like = HierarchicalTargetEncoder.fit(rows, still, fold, params["smoothing"])
     others = np.flatnonzero(fold != 0)
     seen = encoder.restricted({level: number[others] for level, number in rows.items()})
@@ -428,6 +460,7 @@ def fit_booster(
         wear_feature_weight(size),
         data.metadata["seed"],
         threads,
+        monotone_attributes(data.metadata["attributes"]),
     )
 
 # %% ../../nbs/model/07_training.ipynb #19e68c82
@@ -438,19 +471,24 @@ def _positions(data: OutOfFoldData, rows: np.ndarray) -> np.ndarray:
     return np.column_stack([scaled_position(hedonic, n, usage[:, USAGE_FEATURES.index(n)]) for n in SLOPE_FEATURES])
 
 
+def _kernel_input(data: OutOfFoldData, rows: np.ndarray) -> np.ndarray:
+    "What the kernel reads of some rows (n, q)."
+    return kernel_features(data.metadata, data.X[rows, len(data.metadata["numbers"]) :])
+
+
 def fit_kernel(
     data: OutOfFoldData,  # from `prepare_training`
     rows: np.ndarray,  # rows to learn from
 ) -> LandmarkKernelRidge:
     "A kernel model of some of the rows."
-    X = data.X[rows, len(data.metadata["numbers"]) :]
+    X = _kernel_input(data, rows)
     y = (data.y - data.usage_effect)[rows]
     return LandmarkKernelRidge.fit(X, _positions(data, rows), y, data.weight[rows], data.metadata["seed"])
 
 
 def _predict_kernel(data: OutOfFoldData, kernel: LandmarkKernelRidge, rows: np.ndarray) -> np.ndarray:
     "Log price of some rows by a kernel model (n,)."
-    price, *slopes = kernel.predict(data.X[rows, len(data.metadata["numbers"]) :]).T
+    price, *slopes = kernel.predict(_kernel_input(data, rows)).T
     return data.usage_effect[rows] + price + (np.array(slopes).T * _positions(data, rows)).sum(axis=1)
 
 # %% ../../nbs/model/07_training.ipynb #bd436728
@@ -490,10 +528,10 @@ def _fit_stacking(data: OutOfFoldData, boosters: dict[int, xgb.Booster]) -> Stac
 # %% ../../nbs/model/07_training.ipynb #20d56f99
 def _fit_spread(data: OutOfFoldData, sizes: np.ndarray, rows: np.ndarray, wear: int) -> xgb.Booster:
     "Trees for the spread at one end of the range, grown on some of the rows."
-    _, threads = parallelism(data.metadata)
-    return fit_scale_model(
-        data.X[rows], sizes[rows], feature_names(data.metadata), wear, data.metadata["seed"], threads
-    )
+    about = data.metadata
+    _, threads = parallelism(about)
+    monotone = monotone_attributes(about["attributes"])
+    return fit_scale_model(data.X[rows], sizes[rows], feature_names(about), wear, about["seed"], threads, monotone)
 
 
 def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booster], np.ndarray]:

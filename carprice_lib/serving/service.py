@@ -14,14 +14,13 @@ import time
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from fastcore.basics import patch
 
 from ..data.schema import FIELDS, read_attributes, read_listing
 from ..data.vocabulary import fold
 from ..errors import ListingError, ModelError, ServiceError
-from ..model.boosting import FewRowsPredictor
 from ..model.conformal import ValuationWarning
 from ..model.explain import Explainer
 from ..model.features import WORD_KINDS
@@ -59,7 +58,7 @@ class LoadedModel:
         self.folder = Path(folder)
         self.model = PriceModel.load(folder, threads=1)
         self.hash = model_hash(folder)
-        self.model.booster = cast(Any, FewRowsPredictor(self.model.booster))
+        self.model.lay_out()  # before the first request
         try:
             self.promoted = json.loads((self.folder / "promoted.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
