@@ -6,7 +6,7 @@
 __all__ = ['FACTORS', 'INVERSE_UNITS', 'FIXED_SPELLINGS', 'normalize_token', 'latin_digits', 'unit_spellings', 'units_of',
            'multiples', 'any_unit', 'plain_number', 'month_numbers', 'Quantity', 'Notation', 'read_quantity',
            'blank_texts', 'notation_of', 'parse_numbers', 'range_widths', 'number_months', 'parse_years', 'parse_dates',
-           'parse_categories', 'parse_flags', 'currencies_in']
+           'read_category', 'parse_categories', 'parse_flags', 'currencies_in']
 
 # %% ../../nbs/data/02_parsing.ipynb #caef9f71
 import re
@@ -54,6 +54,7 @@ FIXED_SPELLINGS = {
 }  # of units that no language writes in its own way
 
 # %% ../../nbs/data/02_parsing.ipynb #c31b5f39
+@lru_cache(maxsize=100_000)
 def normalize_token(
     text: str,  # a unit or a name
 ) -> str:  # its small letters and digits
@@ -123,7 +124,7 @@ def any_unit() -> dict[str, float]:  # squeezed spelling to 1
     return dict.fromkeys([*unit_spellings(), *units_of("price")], 1.0)
 
 # %% ../../nbs/data/02_parsing.ipynb #9a7914ca
-_DIGITS = r"\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*"
+_DIGITS = re.compile(r"\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*")
 
 
 def plain_number(
@@ -193,6 +194,10 @@ class Notation(NamedTuple):
 
 
 _CJK_BEHIND = r"(?<=[\u3040-\u9fff\uac00-\ud7af])"
+_MAY_PRECEDE = re.compile(rf"(?:{_CJK_BEHIND}|\b(?:r|rs|us|fr|kr|s|a|c|rp|dh|tl|km))$")  # letters before a number
+_SIGN = re.compile(r"(?:^|[^\w\s)])\s*[-−]$")
+_DIGIT = re.compile(r"\d")
+_LETTER = re.compile(r"[^\W\d_]")
 _LITRES_PER = r"(?:l|lt|ltr|lit[^\W\d_]*|л|литр[^\W\d_]*|公?升|リットル)\.?\s*(?:/|\b[^\W\d_]{2,4}\b)\s*"
 _LITRES_PER_100 = re.compile(rf"\s*{_LITRES_PER}(?:100|百)")
 _LITRES_BEFORE = re.compile(rf"(?<![^\W\d_]){_LITRES_PER}$")
@@ -204,9 +209,11 @@ _OTHER_WORDS = frozenset(
 
 
 def _alternatives(words: Iterable[str]) -> str:
-    "A pattern of words, longest first, with spaces and dots allowed within."
-    ordered = sorted(words, key=len, reverse=True)
-    return "|".join(r"[\s.\-]*".join(re.escape(c) for c in word) for word in ordered) or "(?!)"
+    "A pattern of words, longest first, with spaces and dots allowed within; by first letters, which is quicker."
+    groups: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        groups.setdefault(word[:1], []).append(r"[\s.\-]*".join(re.escape(c) for c in word))
+    return "|".join(f"(?:{'|'.join(group)})" for group in groups.values()) or "(?!)"
 
 
 @cache
@@ -224,9 +231,15 @@ def _is_of_consumption(text: str, number: re.Match, notation: Notation) -> bool:
     return "l/100km" not in notation.units and bool(_LITRES_PER_100.match(text[number.end() : number.end() + 30]))
 
 
+@cache
+def _any_tail() -> re.Pattern:
+    "What may follow a number of anything."
+    return _tail_pattern(tuple(any_unit()), False)
+
+
 def _is_part_of_unit(text: str, place: int, unit: str, notation: Notation) -> bool:
     "Does a longer unit stand there, of something else: the `л` of `л.с.`, which are no litres?"
-    longest = _tail_pattern(tuple(any_unit()), False).match(text, place)
+    longest = _any_tail().match(text, place)
     named = normalize_token(longest["unit"] or "") if longest else ""
     return named.startswith(unit) and named != unit and named not in notation.units
 
@@ -240,17 +253,20 @@ class _Candidate(NamedTuple):
     end: int
 
 
+def _is_minus(before: str) -> bool:
+    "Is the hyphen at the end of a text a sign, and no mark between two words or numbers?"
+    return bool(_SIGN.search(before)) or before.strip() in ("-", "−")
+
+
 def _candidates(text: str, notation: Notation) -> list[_Candidate]:
     "All numbers of a text, with their units."
     tail = _tail_pattern(tuple(notation.units), notation.scaled)
     found = []
-    for match in re.finditer(_DIGITS, text):
+    for match in _DIGITS.finditer(text):
         before = text[: match.start()]
-        if re.search(r"[^\W\d_]$", before) and not re.search(
-            rf"(?:{_CJK_BEHIND}|\b(?:r|rs|us|fr|kr|s|a|c|rp|dh|tl|km))$", before
-        ):
+        if _LETTER.match(before[-1:]) and not _MAY_PRECEDE.search(before[-8:]):
             continue  # a part of a word, such as V6
-        sign = -1.0 if re.search(r"(?:^|[^\w\s)])\s*[-−]$", before) or before.strip() in ("-", "−") else 1.0
+        sign = -1.0 if before.rstrip().endswith(("-", "−")) and _is_minus(before) else 1.0
         after = tail.match(text, match.end())
         scale = normalize_token(after["scale"] or "") if after else ""
         value = plain_number(match[0], notation.decimal, notation.whole and not scale)
@@ -279,6 +295,8 @@ def read_quantity(
 ) -> Quantity | None:  # None where it names no number, or several
     "The number that a text says, in our unit."
     text = _plain(text)
+    if not _DIGIT.search(text) or (notation.named and not _LETTER.search(text)):
+        return None
     eaten = re.fullmatch(r"0?(\d{1,2})-([a-z]{3})", text.strip())
     if eaten and month_numbers().get(eaten[2]) == int(eaten[1]) + 1:  # a spreadsheet took 4-5 for the fourth of May
         return Quantity(int(eaten[1]) + 0.5, 1.0)
@@ -347,16 +365,20 @@ def blank_texts(
     "Texts that say nothing, as missing; spaces around the others are gone, and doubled ones within."
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values):
         return values
-    codes, seen = pd.factorize(values.astype("str"))
+    texts = values.astype("str")
+    if len(texts) <= _FEW:
+        told = [_told(text) if isinstance(text, str) else None for text in texts]
+        return pd.Series(pd.array(told, dtype="str"), values.index)
+    codes, seen = pd.factorize(texts)
     distinct = pd.Series(seen, dtype="str")
     clean = distinct.to_numpy(object, copy=True)
     doubtful = distinct.str.contains(_SPACES) | ~distinct.str.contains(_says_something())
     for place in np.flatnonzero(doubtful):
-        text = " ".join(clean[place].split())
-        clean[place] = None if _says_nothing(text) else text
+        clean[place] = _told(clean[place])
     return pd.Series(pd.array(clean, dtype="str").take(codes, allow_fill=True), values.index)
 
 
+_FEW = 1_000  # texts, which are read one by one more quickly than as columns
 _SPACES = "^ | $|  |[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"  # that `split` takes out
 
 
@@ -368,9 +390,11 @@ def _says_something() -> str:
     return rf"[0-9]|(?:[A-Za-z][^A-Za-z]*){{{max(map(len, words)) + 1}}}"
 
 
-def _says_nothing(text: str) -> bool:
-    "Is a text a word for a missing value?"
-    return text.casefold() in _BLANK or fold(text) in words_of("missing")
+@lru_cache(maxsize=100_000)
+def _told(text: str) -> str | None:
+    "A text with single spaces within and none around it, None where it is a word for a missing value."
+    text = " ".join(text.split())
+    return None if text.casefold() in _BLANK or fold(text) in words_of("missing") else text
 
 
 def notation_of(
@@ -400,6 +424,9 @@ def notation_of(
     )
 
 # %% ../../nbs/data/02_parsing.ipynb #12090d53
+_SIMPLE, _WHOLE = r"[-+]?\d+(?:\.\d{1,2}|\.\d{4,})?", r"[-+]?\d+"  # what needs no closer look, by the decimal mark
+
+
 def parse_numbers(
     values: pd.Series,  # texts or numbers (n,)
     notation: Notation,  # how they are written
@@ -417,9 +444,7 @@ def parse_numbers(
     if numeric:
         plain = distinct.astype(float)
     else:
-        simple = distinct.str.fullmatch(
-            r"[-+]?\d+(?:\.\d{1,2}|\.\d{4,})?" if notation.decimal != "," else r"[-+]?\d+"
-        ).fillna(False)
+        simple = distinct.str.fullmatch(_WHOLE if notation.decimal == "," else _SIMPLE).fillna(False)
         simple &= not notation.named
         plain = pd.to_numeric(distinct.where(simple.astype(bool)), errors="coerce").astype(float)
     read = _convert_plain(plain, notation).to_numpy(copy=True)
@@ -613,6 +638,22 @@ def _near_meaning(plain: str, known: dict[str, str]) -> str | None:
     return meanings.pop() if len(meanings) == 1 else None
 
 # %% ../../nbs/data/02_parsing.ipynb #64dfc388
+@cache
+def _category_words(field: str) -> dict[str, str]:
+    "Folded words of a category field in all languages, and its own, to what they mean."
+    return spellings(field) | {fold(c): c for c in FIELDS[field].categories}
+
+
+@lru_cache(maxsize=50_000)
+def read_category(
+    text: str,  # what somebody wrote
+    field: str,  # the category field that it is for
+    slips: bool = True,  # forgive slips of the keyboard?
+) -> str | None:  # our word, None where it is not known
+    "What a text means where the source has no words of its own."
+    return _read_category(text, _category_words(field), {}, field != "owner", slips)
+
+
 def parse_categories(
     values: pd.Series,  # texts (n,)
     field: str,  # the category field that they are for
@@ -623,14 +664,15 @@ def parse_categories(
     "Categories from the words that a source uses."
     values = blank_texts(values).astype("str")
     own = {k.casefold(): v for k, v in words.items()}
-    known = spellings(field) | {fold(c): c for c in FIELDS[field].categories}
     seen: dict[str, str | None] = {}
     for text in values.dropna().unique():
         word = next((w for w in (text.casefold(), text.casefold().removesuffix(".0")) if w in own), None)
         if word is not None:
             seen[text] = own[word]
+        elif contains:
+            seen[text] = _read_category(text, _category_words(field), contains, field != "owner", slips) or text
         else:
-            seen[text] = _read_category(text, known, contains, field != "owner", slips) or text
+            seen[text] = read_category(text, field, slips) or text
     return values.map(seen).astype("str")
 
 
@@ -641,7 +683,9 @@ def parse_flags(
     "Yes and no in any language."
     if pd.api.types.is_bool_dtype(values):
         return values.astype(float)
-    values = blank_texts(values.astype(object).where(values.notna(), None).astype("str"))
+    if values.dtype != "str":
+        values = values.astype(object).where(values.notna(), None).astype("str")
+    values = blank_texts(values)
     own = {fold(k): fold(v or "") for k, v in words.items()}
     seen: dict[str, Any] = {}
     for text in values.dropna().unique():

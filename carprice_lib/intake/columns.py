@@ -8,7 +8,7 @@ __all__ = ['SAMPLE_ROWS', 'COMMON_VALUES', 'DATE_FORMATS', 'header_phrases', 'he
 
 # %% ../../nbs/intake/00_columns.ipynb #617ac872
 import re
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 
@@ -22,13 +22,14 @@ from carprice_lib.data.parsing import (
     any_unit,
     blank_texts,
     currencies_in,
+    latin_digits,
     multiples,
     normalize_token,
     notation_of,
-    parse_categories,
     parse_dates,
     parse_numbers,
     parse_years,
+    read_category,
     read_quantity,
     unit_spellings,
     units_of,
@@ -199,6 +200,7 @@ def _contradicts(meaning: str, unit: str) -> bool:
     return unit not in known and (bool(known) or meaning in ("year", "brand", "model", "fuel", "transmission"))
 
 # %% ../../nbs/intake/00_columns.ipynb #b20cfad1
+_TWO_DIGITS = re.compile(r"\d.*\d", re.S)  # of any script; the least that a year is written with
 SAMPLE_ROWS = 3_000
 COMMON_VALUES = 400  # different values of a column that are looked at
 
@@ -211,6 +213,7 @@ class ColumnProfile:
     values: pd.Series  # a sample, missing where a text says nothing (n,)
     scores: dict[str, float] = field(default_factory=dict)  # from `name_scores`
     fits: dict[str, float] = field(default_factory=dict)  # from `value_fit`, once for each field
+    units: dict[str, float] = field(default_factory=dict)  # from `named_share`, once for each field
 
     @cached_property
     def texts(self) -> pd.Series:
@@ -228,27 +231,35 @@ class ColumnProfile:
         return self.counts.head(COMMON_VALUES)
 
     @cached_property
+    def written(self) -> list[str]:
+        "The most frequent texts (m,)."
+        return [str(text) for text in self.common.index]
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        "How many rows have each of the most frequent texts (m,)."
+        return self.common.to_numpy()
+
+    @cached_property
     def filled(self) -> float:
         "Share of the rows that say something."
         return len(self.texts) / max(len(self.values), 1)
 
     def share(
         self,
-        test: pd.Series,  # for each of `common`, does it hold? (m,)
+        test: Sequence[bool] | pd.Series,  # for each of `common`, does it hold? (m,)
     ) -> float:
         "Share of the rows with common values for which it holds."
-        rows = self.common.to_numpy()
-        return float((rows * np.asarray(test, bool)).sum() / max(rows.sum(), 1))
+        return float((self.weights * np.asarray(test, bool)).sum() / max(self.weights.sum(), 1))
 
     def share_of(self, pattern: re.Pattern) -> float:
         "Share of the texts that begin as a pattern says."
-        return self.share(pd.Series([bool(pattern.match(t)) for t in self.common.index]))
+        return self.share([bool(pattern.match(text)) for text in self.written])
 
     @cached_property
     def numbers(self) -> pd.Series:
         "Plain numbers of the texts, missing where there is none, aligned with `common` (m,)."
-        distinct = pd.Series(self.common.index.astype("str"))
-        read = parse_numbers(distinct, Notation(any_unit(), whole=True, scaled=True))
+        read = parse_numbers(pd.Series(self.written, dtype="str"), Notation(any_unit(), whole=True, scaled=True))
         return pd.to_numeric(read, errors="coerce")
 
     @cached_property
@@ -259,11 +270,15 @@ class ColumnProfile:
     @cached_property
     def middle(self) -> float:
         "Median of the numbers."
-        return (
-            float(np.nanmedian(np.repeat(self.numbers, self.common.to_numpy())))
-            if self.numbers.notna().any()
-            else np.nan
-        )
+        return float(np.nanmedian(np.repeat(self.numbers, self.weights))) if self.numbers.notna().any() else np.nan
+
+    @cached_property
+    def years(self) -> float:
+        "Share of the texts that are model years."
+        if not any(map(_TWO_DIGITS.search, self.written)):
+            return 0.0
+        years = pd.to_numeric(parse_years(pd.Series(self.written, dtype="str")), errors="coerce")
+        return self.share(years.between(1950, 2035) & (years % 1 == 0))
 
     @cached_property
     def dates(self) -> tuple[str, float]:
@@ -275,21 +290,23 @@ class ColumnProfile:
         return [t if len(t) <= 40 else t[:37] + "..." for t in dict.fromkeys(self.texts.head(200))][:n]
 
 # %% ../../nbs/intake/00_columns.ipynb #52ecd88c
+@cache
+def _value_words() -> dict[str, frozenset[str]]:
+    "The folded words of fuels, gearboxes, yes and no, by language."
+    found: dict[str, frozenset[str]] = {}
+    for language, vocabulary in languages().items():
+        meanings = [*(vocabulary.get("fuel") or {}).values(), *(vocabulary.get("transmission") or {}).values()]
+        lists = [*meanings, vocabulary.get("yes") or (), vocabulary.get("no") or ()]
+        found[language] = frozenset(fold(word) for words in lists for word in words)
+    return found
+
+
 def value_language(
     profiles: list["ColumnProfile"],  # of all columns
 ) -> str:  # code of a language
     "The language of fuels, gearboxes, yes and no in the values; English where none is ahead."
-    votes: Counter[str] = Counter()
-    for language, vocabulary in languages().items():
-        words = {
-            fold(w)
-            for section in ("fuel", "transmission")
-            for said in (vocabulary.get(section) or {}).values()
-            for w in said
-        }
-        words |= {fold(w) for section in ("yes", "no") for w in vocabulary.get(section) or ()}
-        texts = [fold(t) for p in profiles if len(p.counts) < 50 for t in p.common.index]
-        votes[language] = sum(t in words for t in texts)
+    texts = [fold(text) for p in profiles if len(p.counts) < 50 for text in p.written]
+    votes = {language: sum(text in words for text in texts) for language, words in _value_words().items()}
     return max(votes, key=lambda language: (votes[language], language == "en"), default="en")
 
 
@@ -303,33 +320,26 @@ def profile_columns(
     return [ColumnProfile(str(c), blank_texts(sample[c]), name_scores(str(c), language)) for c in raw]
 
 # %% ../../nbs/intake/00_columns.ipynb #7869ec50
-def _year_share(p: ColumnProfile) -> float:
-    "Share of values that are model years."
-    years = pd.to_numeric(parse_years(pd.Series(p.common.index.astype("str"))), errors="coerce")
-    return p.share(years.between(1950, 2035) & (years % 1 == 0))
-
-
 def _category_share(p: ColumnProfile, name: str) -> float:
     "Share of values that a category field knows."
-    texts = pd.Series(p.common.index.astype("str"))
-    return p.share(parse_categories(texts, name, slips=False).isin(FIELDS[name].categories))
+    return p.share([read_category(text, name, slips=False) is not None for text in p.written])
 
 
 def _make_share(p: ColumnProfile) -> float:
     "Share of values that are makes."
-    return p.share(pd.Series([is_make(t) for t in p.common.index]))
+    return p.share([is_make(text) for text in p.written])
 
 
 def _name_share(p: ColumnProfile) -> float:
     "Share of values that hold a make and more."
-    found = [is_make(split_name(t)[0]) and split_name(t)[1] != "" for t in p.common.index]
-    return p.share(pd.Series(found))
+    parts = [split_name(text) for text in p.written]
+    return p.share([is_make(brand) and model != "" for brand, model, _ in parts])
 
 
 def _within_share(p: ColumnProfile, name: str, units: tuple[str, ...]) -> float:
     "Share of values that are numbers within a field's limits, in the best of some units."
     limits = FIELDS[name]
-    texts = pd.Series(p.common.index.astype("str"))
+    texts = pd.Series(p.written, dtype="str")
     best = 0.0
     for unit in units:
         read = pd.to_numeric(parse_numbers(texts, notation_of(name, unit)), errors="coerce")
@@ -342,13 +352,19 @@ def named_share(
     field_name: str,  # a field with a unit
 ) -> float:  # from 0 to 1
     "Share of values that name a unit of the field."
-    notation = notation_of(field_name)
+    if field_name not in p.units:
+        p.units[field_name] = _named_share(p, field_name)
+    return p.units[field_name]
+
+
+def _named_share(p: ColumnProfile, field_name: str) -> float:
+    "`named_share`, worked out."
+    notation = notation_of(field_name)._replace(named=True)
     if not notation.units:
         return 0.0
     if field_name == "power_kw":
         notation = notation._replace(units={u: f for u, f in notation.units.items() if u != "km"})
-    found = [bool((q := read_quantity(t, notation)) and q.unit) for t in p.common.index]
-    return p.share(pd.Series(found))
+    return p.share([bool((q := read_quantity(text, notation)) and q.unit) for text in p.written])
 
 # %% ../../nbs/intake/00_columns.ipynb #109e5001
 def value_fit(
@@ -364,18 +380,18 @@ def value_fit(
 def _value_fit(p: ColumnProfile, name: str) -> float:
     "`value_fit`, worked out."
     if name == "brand":
-        return max(_make_share(p), 0.3 if p.numeric < 0.5 and _year_share(p) < 0.5 else 0.0)
+        return max(_make_share(p), 0.3 if p.numeric < 0.5 and p.years < 0.5 else 0.0)
     if name == "name":
         return _name_share(p)
     if name == "model":
         if _make_share(p) > 0.8 and len(p.counts) > 1:
             return 0.2
-        if _year_share(p) >= 0.9:
+        if p.years >= 0.9:
             return 0.1
         return 0.9 if value_fit(p, "name") < 0.8 else 0.85  # of two columns, one without the make goes first
     if name == "year":
         plain = p.share_of(re.compile(r"\d{4}(\.0)?$"))
-        return _year_share(p) * (0.95 + 0.05 * plain)
+        return p.years * (0.95 + 0.05 * plain)
     if name in ("fuel", "transmission", "owner"):
         return _category_share(p, name)
     if name == "engine_cc":
@@ -389,11 +405,11 @@ def _value_fit(p: ColumnProfile, name: str) -> float:
     if name == "listed_on":
         return p.dates[1]
     if name == "currency":
-        return p.share(pd.Series([bool(currencies_in(t)) and len(t) < 12 for t in p.common.index]))
+        return p.share([bool(currencies_in(text)) and len(text) < 12 for text in p.written])
     if name == "km_driven" and named_share(p, "power_kw") > 0.5:
         return 0.0
     if name == "variant":
-        return 0.7 if len(p.counts) > 4 and _year_share(p) < 0.5 else 0.0
+        return 0.7 if len(p.counts) > 4 and p.years < 0.5 else 0.0
     if name in ("km_driven", "price", "age"):
         return p.numeric * (_number_likeness(p, name))
     return 0.7
@@ -404,7 +420,7 @@ def _number_likeness(p: ColumnProfile, name: str) -> float:
     if name == "age":
         return 1.0 if 0 <= p.middle <= 40 else 0.0
     if name == "km_driven":
-        if re.search("|".join(map(re.escape, INVERSE_UNITS)), " ".join(p.common.index[:50]).casefold()):
+        if re.search("|".join(map(re.escape, INVERSE_UNITS)), " ".join(p.written[:50]).casefold()):
             return 0.1
         return 1.0 if p.middle >= 300 else 0.6
     return 1.0 if len(p.counts) > 1 or len(p.texts) <= 3 else 0.1
@@ -441,10 +457,17 @@ def date_fit(
     if np.mean([bool(_DATED.match(text)) for text in some]) < 0.1:
         return "", 0.0
     spread = some.iloc[:: max(len(some) // 50, 1)]
-    likely = [form for form in DATE_FORMATS if _read_share(spread, form) > 0.05] or ["ISO8601"]
+    marks = [set(latin_digits(text)) for text in spread]
+    possible = [form for form in DATE_FORMATS if any(_marks_of(form) <= held for held in marks)]
+    likely = [form for form in possible if _read_share(spread, form) > 0.05] or ["ISO8601"]
     shares = {form: _read_share(some, form) for form in likely}
     best = max(likely, key=lambda f: shares[f])
     return best, shares[best]
+
+
+def _marks_of(form: str) -> set[str]:
+    "What stands between the numbers of a format; nothing where ISO leaves it open."
+    return set() if form == "ISO8601" else set(re.sub("%[A-Za-z]", "", form))
 
 
 def _read_share(texts: pd.Series, form: str) -> float:

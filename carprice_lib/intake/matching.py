@@ -138,7 +138,7 @@ def _settle_mileage(pairs: list[tuple]) -> list[tuple]:
         both = p.scores.get("km_driven", 0) > 0.5 and p.scores.get("consumption_l_100km", 0) > 0.5
         ambiguous = both or (p.scores.get("km_driven", 0) > 0.5 and fold(p.column) == "mileage")
         if ambiguous and name in ("km_driven", "consumption_l_100km"):
-            written = " ".join(p.common.index[:50]).casefold()
+            written = " ".join(p.written[:50]).casefold()
             consumption = any(unit in written for unit in INVERSE_UNITS) or p.middle <= 60
             consumption &= header_unit(p.column) not in units_of("km_driven")
             if consumption == (name == "km_driven"):
@@ -234,8 +234,8 @@ def _repeats(part: ColumnProfile, whole: ColumnProfile) -> bool:
 def _from_link(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
     "Make and model from the parts of a link: the part that is a make in most rows, and the next one."
     for p in known.values():
-        links = [t for t in p.common.index if re.match(r"https?://|www\.|/", t)]
-        if len(links) < 0.8 * len(p.common.index) or not links:
+        links = [text for text in p.written if re.match(r"https?://|www\.|/", text)]
+        if len(links) < 0.8 * len(p.written) or not links:
             continue
         parts = [t.split("/") for t in links]
         width = min(map(len, parts))
@@ -292,7 +292,7 @@ def _year_within(texts: list[ColumnProfile], placed: dict[str, Match]) -> None:
     named = [p for p in texts if p.column in {placed[f].column for f in ("name", "variant", "model") if f in placed}]
     for pattern in (rf"{year}\W*$", rf"^\W*{year}\b", rf"\b{year}\b"):
         for p in named:
-            found = p.share(pd.Series([bool(re.search(pattern, t)) for t in p.common.index]))
+            found = p.share([bool(re.search(pattern, text)) for text in p.written])
             if found > 0.7:
                 settings = dict(pattern=pattern)
                 placed["year"] = Match(p.column, found * 0.8, settings, p.samples(), WITHIN_OTHER)
@@ -420,11 +420,7 @@ def _why_left_out(
     if best and named[best] > max(told, 0.45):
         return best
     named_by = next((q for q in profiles if q.column == name), None)
-    if (
-        named_by is not None
-        and p.share(pd.Series([is_make(t) for t in p.common.index])) > 0.8
-        and _repeats(p, named_by)
-    ):
+    if named_by is not None and value_fit(p, "brand") > 0.8 and _repeats(p, named_by):
         return "repeats the name"
     if len(p.counts) == 1 and p.filled > 0.98:
         return "always the same"
@@ -487,7 +483,7 @@ def attribute_kind(
     name: str,  # of the attribute
 ) -> tuple[str, dict[str, Any]]:  # kind, and further settings
     "What kind of attribute the values show."
-    texts = pd.Series(p.common.index.astype("str"))
+    texts = pd.Series(p.written, dtype="str")
     flags = parse_flags(texts).map(lambda v: v if isinstance(v, float) else np.nan)
     if p.share(flags.notna()) > 0.97:
         one_sided = len(set(flags.dropna())) == 1 and p.filled < 0.98
@@ -498,7 +494,7 @@ def attribute_kind(
         return "list", {}
     if p.dates[1] > 0.8 or (value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5):
         return "category", {}
-    beside = {fold(re.sub(r"[\d.,]+", " ", t)) for t in p.common.index}
+    beside = {fold(re.sub(r"[\d.,]+", " ", t)) for t in p.written}
     if p.numeric > 0.85 and len(beside) <= MAX_UNITS:
         return "number", {}
     words = p.share(texts.str.split().str.len() > 5)

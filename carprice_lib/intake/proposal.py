@@ -500,7 +500,7 @@ def _price_by_currency(profiles: list[ColumnProfile], placed: dict[str, Match]) 
     "A price whose header is not understood: the only such column of which most values name a currency."
     taken = {m.column for m in placed.values()}
     left = [p for p in profiles if p.column not in taken and not p.scores and p.numeric > 0.6 and p.middle > 100]
-    marked = [p for p in left if p.share(pd.Series([bool(currencies_in(t)) for t in p.common.index])) > 0.5]
+    marked = [p for p in left if p.share([bool(currencies_in(text)) for text in p.written]) > 0.5]
     if len(marked) == 1:
         column = marked[0]
         placed["price"] = Match(column.column, 0.5, samples=column.samples(), guess="the only column in a currency")
@@ -547,7 +547,7 @@ def _price_by_values(profiles: list[ColumnProfile], placed: dict[str, Match]) ->
     left = [p for p in left if not any(named_share(p, field) > 0.5 for field in _MEASURED)]
     if not left:
         return
-    marked = [p for p in left if p.share(pd.Series([bool(currencies_in(t)) for t in p.common.index])) > 0.5]
+    marked = [p for p in left if p.share([bool(currencies_in(text)) for text in p.written]) > 0.5]
     left = marked or left
     best = min(left, key=lambda p: p.middle) if len(left) == 2 else max(left, key=lambda p: p.middle)
     placed["price"] = Match(best.column, 0.4, samples=best.samples(), guess="no header says so")
