@@ -70,7 +70,7 @@ _OF_WORDS = ("words", "contains", "pattern", "default")
 SETTINGS_OF_KIND = {
     "number": ("unit", "units", "named", "factor", "decimal", "pattern", "default", "low", "high"),
     "integer": ("unit", "units", "named", "factor", "decimal", "pattern", "default", "low", "high"),
-    "year": ("format", "pattern", "default"),
+    "year": ("format", "calendar", "pattern", "default"),
     "date": ("format", "pattern", "default"),
     "category": _OF_WORDS,
     "flag": _OF_WORDS,
@@ -93,6 +93,7 @@ class Column(BaseModel):
     factor: float | None = None  # what every number is multiplied by
     decimal: Literal["", ".", ","] = ""  # mark before the decimals; found out by default
     format: str | None = None  # of years and dates, as strptime writes it; ISO by default
+    calendar: Literal["", "buddhist", "persian"] = ""  # that years are counted in; ours by default
     pattern: str | None = None  # regular expression: its first group, else all of it, is the value
     words: dict[str, str | None] = {}  # the file's words, in ours
     contains: dict[str, str] = {}  # parts of texts that decide, in this order

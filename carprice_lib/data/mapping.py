@@ -75,7 +75,8 @@ def field_values(
     values = _origin(raw, c)
     kind = FIELDS[field].kind if field in FIELDS else "number"
     if field == "year":
-        return parse_years(values if not c.format else pd.to_datetime(values, format=c.format, errors="coerce"))
+        dated = pd.to_datetime(values, format=c.format, errors="coerce") if c.format else values
+        return parse_years(dated, c.calendar)
     if kind == "category":
         return parse_categories(values, field, c.words, c.contains)
     if kind == "date":

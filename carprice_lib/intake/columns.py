@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..data.names import is_make, split_name
 from carprice_lib.data.parsing import (
+    CALENDARS,
     INVERSE_UNITS,
     Notation,
     any_unit,
@@ -277,7 +278,17 @@ class ColumnProfile:
         "Share of the texts that are model years."
         if not any(map(_TWO_DIGITS.search, self.written)):
             return 0.0
-        years = pd.to_numeric(parse_years(pd.Series(self.written, dtype="str")), errors="coerce")
+        return self._share_of_years(self.calendar)
+
+    @cached_property
+    def calendar(self) -> str:
+        "The calendar that a column of years is counted in, where all of them are years in it; empty for ours."
+        if "year" not in self.scores:
+            return ""
+        return next((name for name in CALENDARS if self._share_of_years(name) == 1.0), "")
+
+    def _share_of_years(self, calendar: str) -> float:
+        years = pd.to_numeric(parse_years(pd.Series(self.written, dtype="str"), calendar), errors="coerce")
         return self.share(years.between(1950, 2035) & (years % 1 == 0))
 
     @cached_property

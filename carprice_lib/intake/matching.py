@@ -128,6 +128,8 @@ def match_fields(
     known = {p.column: p for p in profiles}
     _settle_dates(placed, known)
     _settle_names(placed, known)
+    if "year" in placed and (calendar := known[placed["year"].column].calendar):
+        placed["year"].settings["calendar"] = calendar
     return placed
 
 # %% ../../nbs/intake/01_matching.ipynb #4c779610

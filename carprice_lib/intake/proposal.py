@@ -36,6 +36,7 @@ from ..data.entry import Source, check_entry, kind_of, unit_parts
 from ..data.mapping import clean_rows, map_columns
 from ..data.outliers import MIN_LIKE_CARS, MIN_RATIO, OUTLIER, price_ratios
 from carprice_lib.data.parsing import (
+    CALENDARS,
     blank_texts,
     currencies_in,
     multiples,
@@ -361,13 +362,17 @@ def guess_day(
         days = pd.to_datetime(parse_dates(texts, None if form == "ISO8601" else form), errors="coerce")
         if days.notna().any():
             return days.max().strftime("%Y-%m-%d"), "the newest listing's day"
-    years = pd.Series(dtype=float)
-    if "year" in placed:
-        years = pd.to_numeric(parse_years(raw[placed["year"].column]), errors="coerce").dropna()
+    years = _years(raw, placed).dropna() if "year" in placed else pd.Series(dtype=float)
     shares = years[years.between(1950, pd.Timestamp.today().year + 1)].value_counts(normalize=True)
     common = shares.index[shares > 0.0005]  # of many rows a lone one is a slip, as is a 2060 of few
     newest = common.max() if len(common) else 2020
     return f"{newest:.0f}-12-31", "a guess from the newest model year: say when the listings were taken"
+
+
+def _years(raw: pd.DataFrame, placed: dict[str, Match]) -> pd.Series:
+    "Model years, missing where there is none (n,)."
+    m = placed["year"]
+    return pd.to_numeric(parse_years(raw[m.column], m.settings.get("calendar", "")), errors="coerce")
 
 
 def _distance_factor(raw: pd.DataFrame, placed: dict[str, Match], as_of: str) -> float:
@@ -376,7 +381,7 @@ def _distance_factor(raw: pd.DataFrame, placed: dict[str, Match], as_of: str) ->
         return 1.0
     km = pd.to_numeric(parse_numbers(raw[placed["km_driven"].column], notation_of("km_driven", "km")), errors="coerce")
     if "year" in placed:
-        age = pd.Timestamp(as_of).year + 1 - pd.to_numeric(parse_years(raw[placed["year"].column]), errors="coerce")
+        age = pd.Timestamp(as_of).year + 1 - _years(raw, placed)
     else:
         age = 1 + pd.to_numeric(parse_numbers(raw[placed["age"].column], notation_of("age")), errors="coerce")
     per_year = (km / age)[(km > 0) & (age >= 3)]
@@ -499,6 +504,7 @@ def _draft(raw: pd.DataFrame) -> _Draft:
     _settings(placed, draft.profiles, draft.currency)
     _settle_factors(draft)
     _settle_owners(draft)
+    _note_calendar(draft)
     return draft
 
 
@@ -511,6 +517,18 @@ def _ask_units(draft: _Draft) -> None:
             text = f"Nothing says the unit of {m.column!r}, which is taken for {name}: which one is it?"
             choices = [u for u in known if normalize_token(u) in units_of(name) and (u != "km" or name == "km_driven")]
             draft.questions.append(Question(f"{name}.unit", text, m.settings["unit"], choices))
+
+
+def _note_calendar(draft: _Draft) -> None:
+    "A note where years are counted in another calendar."
+    if "year" not in draft.placed:
+        return
+    m = draft.placed["year"]
+    if calendar := m.settings.get("calendar"):
+        name = {"buddhist": "Buddhist", "persian": "Persian"}[calendar]
+        ours = _years(draft.raw, draft.placed).max()
+        text = f"The years of {m.column!r} are of the {name} calendar: {ours - CALENDARS[calendar]:.0f} is {ours:.0f}."
+        draft.notes.append(text)
 
 
 def _settle_owners(draft: _Draft) -> None:
