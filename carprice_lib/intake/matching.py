@@ -31,9 +31,11 @@ from ..data.schema import FIELDS
 from ..data.vocabulary import fold, header_words, makes, squeeze_name
 from carprice_lib.intake.columns import (
     ColumnProfile,
+    day_format,
     header_unit,
     named_share,
     profile_columns,
+    tells_months,
     value_fit,
 )
 
@@ -386,19 +388,19 @@ def match_rest(
 ) -> tuple[dict[str, Match], dict[str, str]]:  # attributes; columns that are left out, and why
     "What else the columns say."
     taken = {m.column for m in placed.values()}
-    used_twice = {placed[f].column for f in ("brand", "model") if f in placed and "pattern" in placed[f].settings}
+    year = placed["year"].column if "year" in placed else ""
     price = next((p for p in profiles if "price" in placed and p.column == placed["price"].column), None)
     attributes: dict[str, Match] = {}
     ignored: dict[str, str] = {}
     for p in profiles:
-        if p.column in taken - used_twice:
+        if p.column in taken:
+            if p.column == year and tells_months(p):
+                settings = dict(kind="number", format=day_format(p))
+                attributes[attribute_name(p, attributes)] = Match(p.column, 0.6, settings, p.samples())
             continue
         reason = _why_left_out(p, profiles, price, placed["name"].column if "name" in placed else None)
         if reason:
-            if p.column not in taken:
-                ignored[p.column] = reason
-            continue
-        if p.column in taken:
+            ignored[p.column] = reason
             continue
         name = attribute_name(p, attributes)
         kind, settings = attribute_kind(p, name)
@@ -494,7 +496,9 @@ def attribute_kind(
         return "place", {}
     if p.share_of(_LISTED) > 0.5:
         return "list", {}
-    if p.dates[1] > 0.8 or (value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5):
+    if form := day_format(p):
+        return "number", dict(format=form)
+    if value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5:
         return "category", {}
     beside = {fold(re.sub(r"[\d.,]+", " ", t)) for t in p.written}
     if p.numeric > 0.85 and len(beside) <= MAX_UNITS:
