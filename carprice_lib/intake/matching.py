@@ -22,6 +22,7 @@ from carprice_lib.data.parsing import (
     INVERSE_UNITS,
     Notation,
     any_unit,
+    normalize_token,
     parse_flags,
     parse_numbers,
     parse_years,
@@ -93,6 +94,13 @@ _BY_UNITS = (
 _OF_LISTING = (*FIELDS, "name", "age", "price", "currency")
 
 # %% ../../nbs/intake/01_matching.ipynb #4eb2ccb4
+def _holds_words(p: ColumnProfile) -> bool:
+    "Do most texts hold words that are no units, as titles do?"
+    units = any_unit()
+    words = [re.findall(r"[^\W\d_]{3,}", text) for text in p.written]
+    return p.share([any(normalize_token(word) not in units for word in found) for found in words]) > 0.5
+
+
 def _score(p: ColumnProfile, name: str) -> float:
     "How well a column suits a field, from 0 to some 1."
     said = p.scores.get(name, 0.0)
@@ -105,7 +113,7 @@ def _score(p: ColumnProfile, name: str) -> float:
         named = named_share(p, name)
         if value_fit(p, "name") > 0.5 or (name == "km_driven" and named_share(p, "consumption_l_100km") > 0.5):
             return 0.0
-        return 0.45 * named if named > 0.7 else 0.0
+        return 0.45 * named * (0.8 if _holds_words(p) else 1.0) if named > 0.7 else 0.0
     fit = value_fit(p, name)
     if not said:
         left_out = any(meaning[0] == "!" and s >= 0.9 for meaning, s in p.scores.items())
