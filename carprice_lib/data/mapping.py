@@ -26,7 +26,7 @@ from carprice_lib.data.parsing import (
     parse_numbers,
     parse_years,
 )
-from .schema import FIELDS, blank_optional, row_reasons
+from .schema import FIELDS, blank_optional, decimal_years, row_reasons
 from .vocabulary import fold
 
 # %% ../../nbs/data/08_mapping.ipynb #815f18b9
@@ -75,7 +75,8 @@ def field_values(
     values = _origin(raw, c)
     kind = FIELDS[field].kind if field in FIELDS else "number"
     if field == "year":
-        return parse_years(values if not c.format else pd.to_datetime(values, format=c.format, errors="coerce"))
+        dated = pd.to_datetime(values, format=c.format, errors="coerce") if c.format else values
+        return parse_years(dated, c.calendar)
     if kind == "category":
         return parse_categories(values, field, c.words, c.contains)
     if kind == "date":
@@ -105,7 +106,7 @@ def attribute_values(
     "One attribute from its column."
     values = _origin(raw, a)
     if a.kind == "number":
-        return _numbers(name, values, a)
+        return _decimal_years(parse_dates(values, a.format)) if a.format else _numbers(name, values, a)
     if a.kind == "flag":
         return parse_flags(_worded(values, a) if a.contains else values, a.words)
     texts = _worded(values, a)
@@ -115,6 +116,14 @@ def attribute_values(
         ours = {fold(word): word for word in a.order}
         return texts.map({t: ours.get(fold(t), t) for t in texts.dropna().unique()}).astype("str")
     return _one_spelling(texts) if a.kind in ("category", "place") else texts
+
+
+def _decimal_years(days: pd.Series) -> pd.Series:
+    "Days as years with decimals, what is no date left as it is (n,)."
+    known = pd.to_datetime(days, errors="coerce")
+    years = decimal_years(known)
+    unread = known.isna() & days.notna()
+    return years if not unread.any() else years.astype(object).where(~unread, days)
 
 
 def _entries(text: str) -> list[str]:

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FUELS', 'TRANSMISSIONS', 'OWNERS', 'FIELDS', 'RESERVED_NAMES', 'KM_A_YEAR', 'PLACEHOLDER_PRICES', 'REASONS',
-           'Listing', 'FLAGS', 'MAX_TEXT', 'Field', 'schema_frame', 'age_years', 'is_placeholder', 'impossible_km',
-           'row_reasons', 'blank_optional', 'error_sentence', 'read_listing', 'read_attributes']
+           'Listing', 'FLAGS', 'MAX_TEXT', 'Field', 'schema_frame', 'age_years', 'decimal_years', 'is_placeholder',
+           'impossible_km', 'row_reasons', 'blank_optional', 'error_sentence', 'read_listing', 'read_attributes']
 
 # %% ../../nbs/data/00_schema.ipynb #d158b46d
 import difflib
@@ -235,8 +235,14 @@ def age_years(
     import pandas as pd
 
     days = pd.to_datetime(pd.Series(np.atleast_1d(on)), errors="coerce").fillna(pd.Timestamp(as_of))
-    decimal = days.dt.year + (days.dt.dayofyear - 1) / 365.25
-    return np.maximum(decimal.to_numpy(float) - np.atleast_1d(np.asarray(year, float)), 0.0)
+    return np.maximum(decimal_years(days).to_numpy(float) - np.atleast_1d(np.asarray(year, float)), 0.0)
+
+
+def decimal_years(
+    days: "pd.Series",  # days (n,)
+) -> "pd.Series":  # years with decimals, missing where the day is (n,)
+    "Days as years with decimals: the second of July is the middle of its year."
+    return days.dt.year + (days.dt.dayofyear - 1) / 365.25
 
 # %% ../../nbs/data/00_schema.ipynb #d84e0557
 KM_A_YEAR = 120_000  # a taxi in three shifts stays below this

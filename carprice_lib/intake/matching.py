@@ -22,6 +22,7 @@ from carprice_lib.data.parsing import (
     INVERSE_UNITS,
     Notation,
     any_unit,
+    normalize_token,
     parse_flags,
     parse_numbers,
     parse_years,
@@ -31,9 +32,11 @@ from ..data.schema import FIELDS
 from ..data.vocabulary import fold, header_words, makes, squeeze_name
 from carprice_lib.intake.columns import (
     ColumnProfile,
+    day_format,
     header_unit,
     named_share,
     profile_columns,
+    tells_months,
     value_fit,
 )
 
@@ -91,6 +94,13 @@ _BY_UNITS = (
 _OF_LISTING = (*FIELDS, "name", "age", "price", "currency")
 
 # %% ../../nbs/intake/01_matching.ipynb #4eb2ccb4
+def _holds_words(p: ColumnProfile) -> bool:
+    "Do most texts hold words that are no units, as titles do?"
+    units = any_unit()
+    words = [re.findall(r"[^\W\d_]{3,}", text) for text in p.written]
+    return p.share([any(normalize_token(word) not in units for word in found) for found in words]) > 0.5
+
+
 def _score(p: ColumnProfile, name: str) -> float:
     "How well a column suits a field, from 0 to some 1."
     said = p.scores.get(name, 0.0)
@@ -103,7 +113,7 @@ def _score(p: ColumnProfile, name: str) -> float:
         named = named_share(p, name)
         if value_fit(p, "name") > 0.5 or (name == "km_driven" and named_share(p, "consumption_l_100km") > 0.5):
             return 0.0
-        return 0.45 * named if named > 0.7 else 0.0
+        return 0.45 * named * (0.8 if _holds_words(p) else 1.0) if named > 0.7 else 0.0
     fit = value_fit(p, name)
     if not said:
         left_out = any(meaning[0] == "!" and s >= 0.9 for meaning, s in p.scores.items())
@@ -128,6 +138,8 @@ def match_fields(
     known = {p.column: p for p in profiles}
     _settle_dates(placed, known)
     _settle_names(placed, known)
+    if "year" in placed and (calendar := known[placed["year"].column].calendar):
+        placed["year"].settings["calendar"] = calendar
     return placed
 
 # %% ../../nbs/intake/01_matching.ipynb #4c779610
@@ -138,7 +150,7 @@ def _settle_mileage(pairs: list[tuple]) -> list[tuple]:
         both = p.scores.get("km_driven", 0) > 0.5 and p.scores.get("consumption_l_100km", 0) > 0.5
         ambiguous = both or (p.scores.get("km_driven", 0) > 0.5 and fold(p.column) == "mileage")
         if ambiguous and name in ("km_driven", "consumption_l_100km"):
-            written = " ".join(p.common.index[:50]).casefold()
+            written = " ".join(p.written[:50]).casefold()
             consumption = any(unit in written for unit in INVERSE_UNITS) or p.middle <= 60
             consumption &= header_unit(p.column) not in units_of("km_driven")
             if consumption == (name == "km_driven"):
@@ -234,8 +246,8 @@ def _repeats(part: ColumnProfile, whole: ColumnProfile) -> bool:
 def _from_link(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
     "Make and model from the parts of a link: the part that is a make in most rows, and the next one."
     for p in known.values():
-        links = [t for t in p.common.index if re.match(r"https?://|www\.|/", t)]
-        if len(links) < 0.8 * len(p.common.index) or not links:
+        links = [text for text in p.written if re.match(r"https?://|www\.|/", text)]
+        if len(links) < 0.8 * len(p.written) or not links:
             continue
         parts = [t.split("/") for t in links]
         width = min(map(len, parts))
@@ -292,7 +304,7 @@ def _year_within(texts: list[ColumnProfile], placed: dict[str, Match]) -> None:
     named = [p for p in texts if p.column in {placed[f].column for f in ("name", "variant", "model") if f in placed}]
     for pattern in (rf"{year}\W*$", rf"^\W*{year}\b", rf"\b{year}\b"):
         for p in named:
-            found = p.share(pd.Series([bool(re.search(pattern, t)) for t in p.common.index]))
+            found = p.share([bool(re.search(pattern, text)) for text in p.written])
             if found > 0.7:
                 settings = dict(pattern=pattern)
                 placed["year"] = Match(p.column, found * 0.8, settings, p.samples(), WITHIN_OTHER)
@@ -384,19 +396,19 @@ def match_rest(
 ) -> tuple[dict[str, Match], dict[str, str]]:  # attributes; columns that are left out, and why
     "What else the columns say."
     taken = {m.column for m in placed.values()}
-    used_twice = {placed[f].column for f in ("brand", "model") if f in placed and "pattern" in placed[f].settings}
+    year = placed["year"].column if "year" in placed else ""
     price = next((p for p in profiles if "price" in placed and p.column == placed["price"].column), None)
     attributes: dict[str, Match] = {}
     ignored: dict[str, str] = {}
     for p in profiles:
-        if p.column in taken - used_twice:
+        if p.column in taken:
+            if p.column == year and tells_months(p):
+                settings = dict(kind="number", format=day_format(p))
+                attributes[attribute_name(p, attributes)] = Match(p.column, 0.6, settings, p.samples())
             continue
         reason = _why_left_out(p, profiles, price, placed["name"].column if "name" in placed else None)
         if reason:
-            if p.column not in taken:
-                ignored[p.column] = reason
-            continue
-        if p.column in taken:
+            ignored[p.column] = reason
             continue
         name = attribute_name(p, attributes)
         kind, settings = attribute_kind(p, name)
@@ -420,11 +432,7 @@ def _why_left_out(
     if best and named[best] > max(told, 0.45):
         return best
     named_by = next((q for q in profiles if q.column == name), None)
-    if (
-        named_by is not None
-        and p.share(pd.Series([is_make(t) for t in p.common.index])) > 0.8
-        and _repeats(p, named_by)
-    ):
+    if named_by is not None and value_fit(p, "brand") > 0.8 and _repeats(p, named_by):
         return "repeats the name"
     if len(p.counts) == 1 and p.filled > 0.98:
         return "always the same"
@@ -487,7 +495,7 @@ def attribute_kind(
     name: str,  # of the attribute
 ) -> tuple[str, dict[str, Any]]:  # kind, and further settings
     "What kind of attribute the values show."
-    texts = pd.Series(p.common.index.astype("str"))
+    texts = pd.Series(p.written, dtype="str")
     flags = parse_flags(texts).map(lambda v: v if isinstance(v, float) else np.nan)
     if p.share(flags.notna()) > 0.97:
         one_sided = len(set(flags.dropna())) == 1 and p.filled < 0.98
@@ -496,9 +504,11 @@ def attribute_kind(
         return "place", {}
     if p.share_of(_LISTED) > 0.5:
         return "list", {}
-    if p.dates[1] > 0.8 or (value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5):
+    if form := day_format(p):
+        return "number", dict(format=form)
+    if value_fit(p, "year") > 0.9 and p.share_of(re.compile(r"\d{4}(\.0)?$")) < 0.5:
         return "category", {}
-    beside = {fold(re.sub(r"[\d.,]+", " ", t)) for t in p.common.index}
+    beside = {fold(re.sub(r"[\d.,]+", " ", t)) for t in p.written}
     if p.numeric > 0.85 and len(beside) <= MAX_UNITS:
         return "number", {}
     words = p.share(texts.str.split().str.len() > 5)

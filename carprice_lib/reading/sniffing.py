@@ -201,6 +201,8 @@ def sniff_bom(
 # %% ../../nbs/reading/00_sniffing.ipynb #6745861a
 ENCODINGS = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "gb18030", "cp932", "cp949", "big5", "koi8-r"]
 _WITHOUT_FRAMES = [name for name in ENCODINGS if name != "koi8-r"]
+_ALIKE = ["cp1250", "cp1252"]  # in which a text of Hungary or Poland may be the same, until the first `ő` or `ł`
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]{2,}")
 _FRAMES = re.compile("[\u2500-\u257f]")  # parts of frames, of which KOI8-R has many and listings none
 _TOLD_BYTES = 100_000  # so many tell the encoding
 _LINE_BYTES = 20_000  # so many of whole lines, whose plain words tell the language
@@ -222,7 +224,7 @@ def sniff_encoding(
     told = b"\n".join(cells)[:_TOLD_BYTES]
     told = told[: told.rfind(b"\n")] if len(told) == _TOLD_BYTES and b"\n" in told else told
     found = _likeliest([told, b"\n".join(lines)[:_LINE_BYTES], sample.split(b"\n", 1)[0]])
-    for name in ("cp1252", found):  # the most usual one, where it says the same
+    for name in (_by_language(sample), "cp1252", found):  # the most usual one, where it says the same
         if _decoded(told, name) == _decoded(told, found) is not None:
             return codecs.lookup(name).name
     return "latin-1"
@@ -239,6 +241,13 @@ def _likeliest(parts: list[bytes]) -> str:
             name = codecs.lookup(guess["encoding"]).name
             sure[name] = sure.get(name, 0.0) + guess["confidence"]
     return max(sure, key=lambda name: sure[name])
+
+
+def _by_language(sample: bytes) -> str:
+    "The one of like encodings that the language of a text is written in: its words tell, each once."
+    words = b"\n".join(dict.fromkeys(_WORD.findall(sample)))[:_LINE_BYTES]
+    guess = chardet.detect(words, include_encodings=_ALIKE, compat_names=False)
+    return guess["encoding"] or "cp1252"
 
 
 def _decoded(raw: bytes, encoding: str) -> str | None:
