@@ -100,8 +100,9 @@ hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each comm
 lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
 	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
 
+# MLflow's jobs (judges of traces and the like) would keep eight further processes (1.4 GB) waiting for work that never comes.
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
-	@mlflow ui --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///$(CURDIR)/mlflow.db}"
 
 export: $(READY)  ## lay the notebooks out, clean them, and write library, tests and README from them
 	@ruff format --quiet nbs

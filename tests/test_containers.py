@@ -380,7 +380,7 @@ def test_training_logs_to_mlflow_and_promotes(laboratory):
     places = {"0.0.0.0": "127.0.0.1", "5000": str(port), "//mlflow:": "//127.0.0.1:"}
     champion = laboratory.home / "data/champion"
     shutil.rmtree(champion / "demo")
-    server = laboratory.start(services["mlflow"]["command"], places)
+    server = laboratory.start(services["mlflow"]["command"], places, **services["mlflow"]["environment"])
     laboratory.well(server, services["mlflow"]["healthcheck"]["test"][1:], places)
     run = laboratory.start([*laboratory.command, "evaluate"], places, **services["training"]["environment"])
     laboratory.well(run, laboratory.health, places, **services["training"]["environment"])
