@@ -28,14 +28,13 @@ from . import features
 from .boosting import MAX_ROWS_AT_ONCE, FewRowsPredictor, predict_booster
 from carprice_lib.model.conformal import (
     GAPS,
-    MAX_UPPER_SPREAD,
     MIN_ANNUAL_DEPRECIATION,
+    AgeCalibration,
     ApplicabilityDomain,
     GapCalibration,
     Mixtures,
     ScoreDistribution,
     ValuationWarning,
-    age_scale,
     conformal_quantiles,
 )
 from carprice_lib.model.features import (
@@ -101,6 +100,7 @@ class PriceModel:
         kernel: LandmarkKernelRidge,
         stacking_weights: np.ndarray,  # of hedonic price, age curve, trees and kernel (4,)
         median_shift: float,  # from the weighted sum to the median, log price
+        age_calibration: AgeCalibration,
         conformity_scores: np.ndarray,  # sorted, signed (n,)
         gap_calibration: GapCalibration,  # of cars told in part
         domain: ApplicabilityDomain,
@@ -119,6 +119,7 @@ class PriceModel:
         self.kernel = kernel
         self.stacking_weights = stacking_weights
         self.median_shift = median_shift
+        self.age_calibration = age_calibration
         self.conformity_scores_ = conformity_scores
         self.score_distribution = ScoreDistribution(conformity_scores)
         self.gap_calibration = gap_calibration
@@ -486,8 +487,10 @@ def mixtures(
         - MIN_ANNUAL_DEPRECIATION * age
     )
     below, above = design.inflation * np.exp(trees[:, 1:].T)
-    growth = age_scale(age)
-    return Mixtures(design.start, design.share, centre, below, above * growth, MAX_UPPER_SPREAD * growth)
+    lower, upper = self.age_calibration.stretch(age)
+    growth = self.age_calibration.growth(age)
+    most = self.age_calibration.max_upper * growth
+    return Mixtures(design.start, design.share, centre, below * lower, above * upper * growth, most)
 
 # %% ../../nbs/model/06_price_model.ipynb #47481127
 @patch
@@ -703,6 +706,7 @@ def save(
         metadata=self.metadata,
         params=self.params,
         domain=asdict(self.domain),
+        age_calibration=asdict(self.age_calibration),
         median_shift=self.median_shift,
         target_mean=self.target_encoder.target_mean,
         hedonic=hedonic,
@@ -852,6 +856,7 @@ def load(
         kernel=LandmarkKernelRidge.from_arrays(kernel),
         stacking_weights=data["stacking_weights"],
         median_shift=state["median_shift"],
+        age_calibration=AgeCalibration(**state["age_calibration"]),
         conformity_scores=data["conformity_scores"],
         gap_calibration=GapCalibration(_with_prefix(data, "gap_ranks.")),
         domain=ApplicabilityDomain(**state["domain"]),

@@ -34,9 +34,9 @@ from carprice_lib.model.boosting import (
 )
 from carprice_lib.model.conformal import (
     MIN_ANNUAL_DEPRECIATION,
+    AgeCalibration,
     ApplicabilityDomain,
     GapCalibration,
-    age_scale,
     conformal_quantiles,
     fit_scale_model,
 )
@@ -534,12 +534,13 @@ def _fit_spread(data: OutOfFoldData, sizes: np.ndarray, rows: np.ndarray, wear: 
     return fit_scale_model(data.X[rows], sizes[rows], feature_names(about), wear, about["seed"], threads, monotone)
 
 
-def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booster], np.ndarray]:
-    """Models of the two spreads that do not know a fold, of each in turn, then of those that know all; and conformity
-    scores of all rows with an out-of-fold error, by spreads learned without them (n,)."""
+def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booster], AgeCalibration, np.ndarray]:
+    """Models of the two spreads that do not know a fold, of each in turn, then of those that know all; how spreads are
+    stretched by age; and conformity scores of all rows with an out-of-fold error, by spreads learned without them (n,)."""
     error = stacking.error
     done = stacking.done
-    scores = np.full(len(error), np.nan)
+    level = data.metadata["confidence_level"]
+    below, above, scores = np.full((3, len(error)), np.nan)
     sizes = np.abs(error) / np.abs(error[done]).mean()
     folds = np.unique(data.fold[done])
     others = [done & (data.fold != f) for f in folds] if len(folds) > 1 else []
@@ -547,11 +548,13 @@ def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booste
     spreads = map_parallel(lambda job: _fit_spread(data, sizes, *job), jobs, parallelism(data.metadata)[0])
     for f, lower, upper in zip(folds, spreads[::2], spreads[1::2]):
         out = data.fold == f
-        below = predict_booster(lower, data.X[out])
-        above = predict_booster(upper, data.X[out]) * age_scale(data.usage[out, 0])
-        scores[out] = error[out] / np.where(error[out] < 0, below, above)
-    conformal_quantiles(np.sort(scores[done]), data.metadata["confidence_level"])
-    return spreads, scores
+        below[out] = predict_booster(lower, data.X[out])
+        above[out] = predict_booster(upper, data.X[out])
+    known = data.usage[done, 0], error[done], below[done], above[done]
+    by_age = AgeCalibration.fit(*known, level)
+    scores[done] = by_age.scores(*known)
+    conformal_quantiles(np.sort(scores[done]), level)
+    return spreads, by_age, scores
 
 # %% ../../nbs/model/07_training.ipynb #3f4780f4
 GAP_CALIBRATION_ROWS = 2_000  # rows on which each set of gaps is tried
@@ -614,6 +617,7 @@ def _assemble(
     boosters: list[list[xgb.Booster]],
     kernel: LandmarkKernelRidge,
     stacking: Stacking,
+    by_age: AgeCalibration,
     scores: np.ndarray,
 ) -> PriceModel:
     "A price model from its parts: the boosters of price, lower and upper spread are given in this order."
@@ -632,6 +636,7 @@ def _assemble(
         kernel=kernel,
         stacking_weights=stacking.weights,
         median_shift=stacking.median_shift,
+        age_calibration=by_age,
         conformity_scores=np.sort(scores[stacking.done]),
         gap_calibration=GapCalibration(),
         domain=ApplicabilityDomain.fit(data.X, feature_names(data.metadata), data.usage, scores),
@@ -652,15 +657,15 @@ def fit_price_model(
         learned.append(every)
     boosters = map_parallel(lambda rows: fit_booster(data, rows), learned, parallelism(data.metadata)[0])
     stacking = _fit_stacking(data, dict(zip(folds, boosters)))
-    spreads, scores = _calibrate(data, stacking)
+    spreads, by_age, scores = _calibrate(data, stacking)
     first = data.fold == folds[0]
     others = np.flatnonzero(~first)
     parts_of_first = [[boosters[0]], *([s] for s in spreads[:2])]
     known = fit_donors(data, train, others)
-    blind = _assemble(data, data.blind, known, parts_of_first, stacking.kernel, stacking, scores)
+    blind = _assemble(data, data.blind, known, parts_of_first, stacking.kernel, stacking, by_age, scores)
     answering = boosters[len(folds) :] or boosters
     kernel = fit_kernel(data, every if stacking.weights[3] else every[:1])  # without a weight nobody asks it
     parts = [answering, *([s] for s in spreads[-2:])]
-    model = _assemble(data, data.additive, fit_donors(data, train, every), parts, kernel, stacking, scores)
+    model = _assemble(data, data.additive, fit_donors(data, train, every), parts, kernel, stacking, by_age, scores)
     model.gap_calibration = _calibrate_gaps(blind, train[first])
     return model
