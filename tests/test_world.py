@@ -279,3 +279,66 @@ def test_entry(name):
     check_usable(expected, taken, len(raw))
     wrong = check_sample(expected["sample"], taken)
     assert not wrong, "\n".join(wrong)
+
+BASE = {
+    "Make": ["Toyota", "Honda", "Suzuki"] * 20,
+    "Model": ["Corolla", "Civic", "Swift"] * 20,
+    "Year": [str(2008 + i % 15) for i in range(60)],
+    "Mileage": [f"{20_000 + 3_117 * i} km" for i in range(60)],
+    "Fuel": ["Petrol", "Diesel", "Petrol"] * 20,
+    "Price": [f"{90_000 + 4_321 * i}" for i in range(60)],
+}
+LAKHS = [f"{4 + i / 10:.1f} lakh" for i in range(60)]
+DAYS = [f"{1 + i % 28:02}-{('Jan', 'Apr', 'Sep')[i % 3]}-{8 + i % 15:02}" for i in range(60)]
+
+
+def checked(columns, folder, encoding="utf-8"):
+    "A small table with other columns, as the proposal takes it."
+    path = folder / "small.csv"
+    pd.DataFrame(BASE | columns).to_csv(path, index=False, encoding=encoding)
+    return Checked(path)
+
+
+@pytest.mark.parametrize(
+    "columns, currency, asked",
+    [
+        ({"Price": [f"{p} DH" for p in BASE["Price"]], "City": ["Rabat", "Casablanca", "Fès"] * 20}, "MAD", []),
+        ({"Price": [f"{p} DH" for p in BASE["Price"]], "City": ["Dubai", "Sharjah", "Ajman"] * 20}, "AED", []),
+        ({"Price": [f"{p} DH" for p in BASE["Price"]]}, None, ["AED", "MAD"]),
+        ({"Price": LAKHS, "Location": ["DHA, Lahore", "Karachi", "Multan"] * 20}, "PKR", []),
+        ({"Price": LAKHS, "Location": ["Pune", "New Delhi", "Jaipur"] * 20}, "INR", []),
+        ({"Price": LAKHS}, None, ["BDT", "INR", "LKR", "NPR", "PKR"]),
+    ],
+)
+def test_currency_of_a_market(columns, currency, asked, tmp_path):
+    seen = checked(columns, tmp_path)
+    questions = {q.about: q for q in seen.proposal.questions}
+    assert (questions["currency"].choices if "currency" in questions else []) == asked
+    assert seen.entry["currency"] in ([currency] if currency else asked)
+    assert seen.taken.good["price"].between(80_000, 1_100_000).all() and len(seen.taken.good) == 60
+
+
+@pytest.mark.parametrize("name, added", [("Buddhist", 543), ("Persian", -621)])
+def test_years_of_another_calendar(name, added, tmp_path):
+    years = [str(int(y) + added) for y in BASE["Year"]]
+    seen = checked({"Year": years}, tmp_path)
+    assert seen.taken.good["year"].astype(str).tolist() == BASE["Year"]
+    assert f"of the {name} calendar" in seen.remarks()
+    assert checked({"Year": [*years[:-1], "2018"]}, tmp_path).proposal.mapping.get("year") != "Year"  # one does not fit
+
+
+def test_days_of_registration_are_numbers(tmp_path):
+    seen = checked({"Reg date": DAYS}, tmp_path)
+    registered = seen.taken.good["reg_date"]
+    assert seen.proposal.attributes["reg_date"] == "number" and registered.notna().all()
+    assert (registered.astype(int).astype(str) == BASE["Year"]).all() and registered.iloc[1] == 2009 + 91 / 365.25
+    months = checked({"Year": [f"{1 + i % 12:02}/{y}" for i, y in enumerate(BASE["Year"])]}, tmp_path)
+    assert months.taken.good["year"].astype(str).tolist() == BASE["Year"]
+    (attribute,) = months.proposal.attributes
+    assert months.taken.good[attribute].nunique() > 30
+
+
+def test_an_encoding_that_a_late_letter_tells(tmp_path):
+    said = ["jó állapotban, szép autó", "ferdehátú, megkímélt", "eladó Székesfehérváron"] * 20
+    seen = checked({"Leírás": said, "Üzemanyag": ["benzin", "dízel", "benzin"] * 20}, tmp_path, "cp1252")
+    assert seen.entry["files"][0]["format"]["encoding"] == "cp1250"  # in which a later `ő` is one

@@ -179,6 +179,20 @@ def _settle_dates(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> 
             _place_year(placed, known)
     if "year" in placed:
         placed.pop("age", None)
+        if "listed_on" in placed and _repeats_year(known[placed["listed_on"].column], known[placed["year"].column]):
+            placed.pop("listed_on")
+
+
+def _repeats_year(days: ColumnProfile, year: ColumnProfile) -> bool:
+    "Are days that no header calls the listing's those of the registration, as they are near the model years?"
+    if days.scores.get("listed_on"):
+        return False
+    on, built = (
+        pd.to_numeric(parse_years(p.values, p.calendar), errors="coerce").reset_index(drop=True) for p in (days, year)
+    )
+    both = on.notna() & built.notna()
+    span = built.quantile(0.98) - built.quantile(0.02)
+    return bool(both.sum() >= 20 and span > MAX_LISTED_YEARS and ((on - built)[both].abs() <= 1).mean() > 0.8)
 
 
 def _place_year(placed: dict[str, Match], known: dict[str, ColumnProfile]) -> None:
