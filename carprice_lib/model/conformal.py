@@ -6,7 +6,7 @@
 __all__ = ['MIN_ANNUAL_DEPRECIATION', 'MAX_UPPER_SPREAD', 'MIN_BAND_ROWS', 'MAX_BANDS', 'UPPER_ROOM', 'SCORE_POINTS',
            'PRICE_STEP', 'GAPS', 'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS', 'EXTRAPOLATION_SLOPE',
            'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound',
-           'scores_needed', 'conformal_quantiles', 'AgeCalibration', 'ScoreDistribution', 'Mixtures', 'gap_names',
+           'scores_needed', 'conformal_quantiles', 'SpreadCalibration', 'ScoreDistribution', 'Mixtures', 'gap_names',
            'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
@@ -119,14 +119,14 @@ def conformal_quantiles(
     return float(scores[k - 1]), float(scores[-k])
 
 # %% ../../nbs/model/03_conformal.ipynb #11b7ce67
-MIN_BAND_ROWS = 1_000  # errors by which a band of age is calibrated
+MIN_BAND_ROWS = 1_000  # errors by which a band of age, or a fuel, is calibrated
 MAX_BANDS = 10
 UPPER_ROOM = 1.5  # how many times what all but a two-hundredth of prices lie above theirs an upper end may
 
 
 @dataclass
-class AgeCalibration:
-    "How spreads are stretched by age."
+class SpreadCalibration:
+    "How spreads are stretched by age and fuel."
 
     max_upper: float = (
         MAX_UPPER_SPREAD  # log price that the upper end of a new car's range lies above its price, at most
@@ -134,6 +134,7 @@ class AgeCalibration:
     ages: list[float] = field(default_factory=lambda: [0.0, 1.0])  # years, rising (k,)
     lower: list[float] = field(default_factory=lambda: [1.0, 1.0])  # stretch at the lower end, never falling (k,)
     upper: list[float] = field(default_factory=lambda: [1.0, 1.0])  # stretch at the upper end, never rising (k,)
+    fuels: dict[str, float] = field(default_factory=dict)  # fuel, in lower case: stretch at both ends
 
     def growth(
         self,
@@ -150,28 +151,38 @@ class AgeCalibration:
         ages = np.array(self.ages)
         return interpolate(ages, np.array(self.lower), age), interpolate(ages, np.array(self.upper), age)
 
+    def of_fuel(
+        self,
+        fuel: str | None,  # in lower case
+    ) -> float:
+        "Stretch of both spreads."
+        return self.fuels.get(fuel or "", 1.0)
+
     def scores(
         self,
         age: np.ndarray,  # years (n,)
+        fuel: Sequence[str | None],  # in lower case (n,)
         error: np.ndarray,  # log price beyond the median's (n,)
         below: np.ndarray,  # spreads by the trees (n,)
         above: np.ndarray,
     ) -> np.ndarray:  # (n,)
         "Conformity scores: errors in spreads of their end."
         lower, upper = self.stretch(age)
-        return error / np.where(error < 0, below * lower, above * upper * self.growth(age))
+        both = np.array([self.of_fuel(word) for word in fuel])
+        return error / both / np.where(error < 0, below * lower, above * upper * self.growth(age))
 
 # %% ../../nbs/model/03_conformal.ipynb #8ed961eb
 @patch(cls_method=True)
 def fit(
-    cls: AgeCalibration,
+    cls: SpreadCalibration,
     age: np.ndarray,  # years (n,)
+    fuel: Sequence[str | None],  # in lower case (n,)
     error: np.ndarray,  # log price beyond the median's, out of fold (n,)
     below: np.ndarray,  # spreads by the trees, out of fold (n,)
     above: np.ndarray,
     confidence_level: float,  # at which bands are compared
-) -> "AgeCalibration":
-    "Stretch spreads until the range holds equally often in each band of age."
+) -> "SpreadCalibration":
+    "Stretch spreads until the range holds equally often in each band of age, and for each fuel."
     room = UPPER_ROOM * float(np.quantile(error, 0.995))
     self = cls(float(quantize(np.clip(room, 0.1, MAX_UPPER_SPREAD))))
     parts = min(len(age) // MIN_BAND_ROWS, MAX_BANDS)
@@ -182,16 +193,26 @@ def fit(
     rows = np.bincount(band)
     ages = quantize(np.bincount(band, age) / rows).tolist()
     outside = 1 - confidence_level
-    scores = self.scores(age, error, below, above)
+    scores = self.scores(age, fuel, error, below, above)
     high = _band_quantiles(scores, band, np.full(len(rows), 1 - outside / 2))
     upper = isotonic_regression(high, weights=rows.astype(float), increasing=False).x
     self = cls(self.max_upper, ages, [1.0] * len(rows), quantize(upper / upper.mean()).tolist())
-    scores = self.scores(age, error, below, above)
+    scores = self.scores(age, fuel, error, below, above)
     over = np.bincount(band, scores > np.quantile(scores, 1 - outside / 2)) / rows
     low = _band_quantiles(scores, band, np.clip(outside - over, outside / 10, outside))
     lower = isotonic_regression(-low, weights=rows.astype(float)).x
     self.lower = quantize(lower / lower.mean()).tolist()
+    self.fuels = _fuel_stretch(fuel, self.scores(age, fuel, error, below, above), confidence_level)
     return self
+
+
+def _fuel_stretch(fuel: Sequence[str | None], scores: np.ndarray, confidence_level: float) -> dict[str, float]:
+    "By how much the range of each fuel must be wider than that of all to hold as often."
+    low, high = np.quantile(scores, [(1 - confidence_level) / 2, (1 + confidence_level) / 2])
+    reach = np.where(scores < 0, scores / low, scores / high)  # 1 at an end of the range
+    words = np.array([word or "" for word in fuel])
+    many = [str(word) for word, n in zip(*np.unique(words, return_counts=True)) if word and n >= MIN_BAND_ROWS]
+    return {word: float(quantize(np.quantile(reach[words == word], confidence_level))) for word in many}
 
 
 def _band_quantiles(scores: np.ndarray, band: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -29,11 +29,11 @@ from .boosting import MAX_ROWS_AT_ONCE, FewRowsPredictor, predict_booster
 from carprice_lib.model.conformal import (
     GAPS,
     MIN_ANNUAL_DEPRECIATION,
-    AgeCalibration,
     ApplicabilityDomain,
     GapCalibration,
     Mixtures,
     ScoreDistribution,
+    SpreadCalibration,
     ValuationWarning,
     conformal_quantiles,
 )
@@ -100,7 +100,7 @@ class PriceModel:
         kernel: LandmarkKernelRidge,
         stacking_weights: np.ndarray,  # of hedonic price, age curve, trees and kernel (4,)
         median_shift: float,  # from the weighted sum to the median, log price
-        age_calibration: AgeCalibration,
+        spread_calibration: SpreadCalibration,
         conformity_scores: np.ndarray,  # sorted, signed (n,)
         gap_calibration: GapCalibration,  # of cars told in part
         domain: ApplicabilityDomain,
@@ -119,7 +119,7 @@ class PriceModel:
         self.kernel = kernel
         self.stacking_weights = stacking_weights
         self.median_shift = median_shift
-        self.age_calibration = age_calibration
+        self.spread_calibration = spread_calibration
         self.conformity_scores_ = conformity_scores
         self.score_distribution = ScoreDistribution(conformity_scores)
         self.gap_calibration = gap_calibration
@@ -301,7 +301,7 @@ def _profile_of(
         static=np.array(static),
         age_curve=np.array([age_curve for age_curve, _ in shapes]),
         mileage_curve=np.array([mileage_curve for _, mileage_curve in shapes]),
-        inflation=np.array([growth for growth, _ in unseen]),
+        inflation=np.array([growth * self.spread_calibration.of_fuel(c.fuel) for c, (growth, _) in zip(cars, unseen)]),
         gaps=gaps,
         warnings=[*unseen[0][1], *warnings],
     )
@@ -487,9 +487,9 @@ def mixtures(
         - MIN_ANNUAL_DEPRECIATION * age
     )
     below, above = design.inflation * np.exp(trees[:, 1:].T)
-    lower, upper = self.age_calibration.stretch(age)
-    growth = self.age_calibration.growth(age)
-    most = self.age_calibration.max_upper * growth
+    lower, upper = self.spread_calibration.stretch(age)
+    growth = self.spread_calibration.growth(age)
+    most = self.spread_calibration.max_upper * growth
     return Mixtures(design.start, design.share, centre, below * lower, above * upper * growth, most)
 
 # %% ../../nbs/model/06_price_model.ipynb #47481127
@@ -706,7 +706,7 @@ def save(
         metadata=self.metadata,
         params=self.params,
         domain=asdict(self.domain),
-        age_calibration=asdict(self.age_calibration),
+        spread_calibration=asdict(self.spread_calibration),
         median_shift=self.median_shift,
         target_mean=self.target_encoder.target_mean,
         hedonic=hedonic,
@@ -856,7 +856,7 @@ def load(
         kernel=LandmarkKernelRidge.from_arrays(kernel),
         stacking_weights=data["stacking_weights"],
         median_shift=state["median_shift"],
-        age_calibration=AgeCalibration(**state["age_calibration"]),
+        spread_calibration=SpreadCalibration(**state["spread_calibration"]),
         conformity_scores=data["conformity_scores"],
         gap_calibration=GapCalibration(_with_prefix(data, "gap_ranks.")),
         domain=ApplicabilityDomain(**state["domain"]),

@@ -34,9 +34,9 @@ from carprice_lib.model.boosting import (
 )
 from carprice_lib.model.conformal import (
     MIN_ANNUAL_DEPRECIATION,
-    AgeCalibration,
     ApplicabilityDomain,
     GapCalibration,
+    SpreadCalibration,
     conformal_quantiles,
     fit_scale_model,
 )
@@ -534,9 +534,9 @@ def _fit_spread(data: OutOfFoldData, sizes: np.ndarray, rows: np.ndarray, wear: 
     return fit_scale_model(data.X[rows], sizes[rows], feature_names(about), wear, about["seed"], threads, monotone)
 
 
-def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booster], AgeCalibration, np.ndarray]:
+def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booster], SpreadCalibration, np.ndarray]:
     """Models of the two spreads that do not know a fold, of each in turn, then of those that know all; how spreads are
-    stretched by age; and conformity scores of all rows with an out-of-fold error, by spreads learned without them (n,)."""
+    stretched by age and fuel; and conformity scores of all rows with an out-of-fold error, by spreads learned without them (n,)."""
     error = stacking.error
     done = stacking.done
     level = data.metadata["confidence_level"]
@@ -550,11 +550,12 @@ def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booste
         out = data.fold == f
         below[out] = predict_booster(lower, data.X[out])
         above[out] = predict_booster(upper, data.X[out])
-    known = data.usage[done, 0], error[done], below[done], above[done]
-    by_age = AgeCalibration.fit(*known, level)
-    scores[done] = by_age.scores(*known)
+    fuel = np.array([car.fuel for car in data.known.cars], object)[data.known.car]
+    known = data.usage[done, 0], fuel[done], error[done], below[done], above[done]
+    calibration = SpreadCalibration.fit(*known, level)
+    scores[done] = calibration.scores(*known)
     conformal_quantiles(np.sort(scores[done]), level)
-    return spreads, by_age, scores
+    return spreads, calibration, scores
 
 # %% ../../nbs/model/07_training.ipynb #3f4780f4
 GAP_CALIBRATION_ROWS = 2_000  # rows on which each set of gaps is tried
@@ -617,7 +618,7 @@ def _assemble(
     boosters: list[list[xgb.Booster]],
     kernel: LandmarkKernelRidge,
     stacking: Stacking,
-    by_age: AgeCalibration,
+    calibration: SpreadCalibration,
     scores: np.ndarray,
 ) -> PriceModel:
     "A price model from its parts: the boosters of price, lower and upper spread are given in this order."
@@ -636,7 +637,7 @@ def _assemble(
         kernel=kernel,
         stacking_weights=stacking.weights,
         median_shift=stacking.median_shift,
-        age_calibration=by_age,
+        spread_calibration=calibration,
         conformity_scores=np.sort(scores[stacking.done]),
         gap_calibration=GapCalibration(),
         domain=ApplicabilityDomain.fit(data.X, feature_names(data.metadata), data.usage, scores),
@@ -657,15 +658,15 @@ def fit_price_model(
         learned.append(every)
     boosters = map_parallel(lambda rows: fit_booster(data, rows), learned, parallelism(data.metadata)[0])
     stacking = _fit_stacking(data, dict(zip(folds, boosters)))
-    spreads, by_age, scores = _calibrate(data, stacking)
+    spreads, calibration, scores = _calibrate(data, stacking)
     first = data.fold == folds[0]
     others = np.flatnonzero(~first)
     parts_of_first = [[boosters[0]], *([s] for s in spreads[:2])]
     known = fit_donors(data, train, others)
-    blind = _assemble(data, data.blind, known, parts_of_first, stacking.kernel, stacking, by_age, scores)
+    blind = _assemble(data, data.blind, known, parts_of_first, stacking.kernel, stacking, calibration, scores)
     answering = boosters[len(folds) :] or boosters
     kernel = fit_kernel(data, every if stacking.weights[3] else every[:1])  # without a weight nobody asks it
     parts = [answering, *([s] for s in spreads[-2:])]
-    model = _assemble(data, data.additive, fit_donors(data, train, every), parts, kernel, stacking, by_age, scores)
+    model = _assemble(data, data.additive, fit_donors(data, train, every), parts, kernel, stacking, calibration, scores)
     model.gap_calibration = _calibrate_gaps(blind, train[first])
     return model
