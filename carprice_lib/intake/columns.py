@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['SAMPLE_ROWS', 'COMMON_VALUES', 'DATE_FORMATS', 'MONTH_FORMATS', 'header_phrases', 'header_unit', 'header_multiple',
-           'main_language', 'name_scores', 'ColumnProfile', 'value_language', 'profile_columns', 'named_share',
-           'value_fit', 'date_fit', 'day_format', 'tells_months']
+           'main_language', 'name_scores', 'shortened', 'ColumnProfile', 'value_language', 'profile_columns',
+           'named_share', 'value_fit', 'date_fit', 'day_format', 'tells_months']
 
 # %% ../../nbs/intake/00_columns.ipynb #617ac872
 import re
@@ -207,6 +207,13 @@ SAMPLE_ROWS = 3_000
 COMMON_VALUES = 400  # different values of a column that are looked at
 
 
+def shortened(
+    text: str,  # a value or a column's name, of any length
+) -> str:  # of 40 characters at most
+    "A text as a remark shows it."
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
 @dataclass
 class ColumnProfile:
     "What the values of one column look like."
@@ -299,7 +306,7 @@ class ColumnProfile:
 
     def samples(self, n: int = 2) -> list[str]:
         "Some of the values, as they are written."
-        return [t if len(t) <= 40 else t[:37] + "..." for t in dict.fromkeys(self.texts.head(200))][:n]
+        return [shortened(text) for text in dict.fromkeys(self.texts.head(200))][:n]
 
 # %% ../../nbs/intake/00_columns.ipynb #52ecd88c
 @cache

@@ -61,6 +61,7 @@ from carprice_lib.intake.columns import (
     main_language,
     named_share,
     profile_columns,
+    shortened,
     value_language,
 )
 from .matching import Match, match_facts, match_fields, match_rest, tells_price
@@ -514,7 +515,7 @@ def _ask_units(draft: _Draft) -> None:
     for name in ("km_driven", "engine_cc", "power_kw", "consumption_l_100km"):
         m = draft.placed.get(name)
         if m and m.guess and m.settings.get("unit"):
-            text = f"Nothing says the unit of {m.column!r}, which is taken for {name}: which one is it?"
+            text = f"Nothing says the unit of {shortened(m.column)!r}, which is taken for {name}: which one is it?"
             choices = [u for u in known if normalize_token(u) in units_of(name) and (u != "km" or name == "km_driven")]
             draft.questions.append(Question(f"{name}.unit", text, m.settings["unit"], choices))
 
@@ -527,7 +528,7 @@ def _note_calendar(draft: _Draft) -> None:
     if calendar := m.settings.get("calendar"):
         name = {"buddhist": "Buddhist", "persian": "Persian"}[calendar]
         ours = _years(draft.raw, draft.placed).max()
-        text = f"The years of {m.column!r} are of the {name} calendar: {ours - CALENDARS[calendar]:.0f} is {ours:.0f}."
+        text = f"The years of {shortened(m.column)!r} are of the {name} calendar: {ours - CALENDARS[calendar]:.0f} is {ours:.0f}."
         draft.notes.append(text)
 
 
@@ -535,7 +536,7 @@ def _settle_owners(draft: _Draft) -> None:
     "Whether a number counts former owners, by its header, is asked."
     m = draft.placed.get("owner")
     if m and m.settings.get("words"):
-        text = f"By its name {m.column!r} counts former owners or transfers, so that 0 is a first owner: does it, or all owners?"
+        text = f"By its name {shortened(m.column)!r} counts former owners or transfers, so that 0 is a first owner: does it, or all owners?"
         draft.questions.append(Question("owner.words", text, "former", ["all"]))
 
 # %% ../../nbs/intake/02_proposal.ipynb #084082b3
@@ -881,7 +882,7 @@ def _missing_notes(check: SchemaProposal, draft: _Draft) -> list[str]:
         return []
     taken = {m.column for m in draft.placed.values()}
     left = [p for c, p in draft.profiles.items() if c not in taken]
-    shown = "; ".join(f"{p.column}: {', '.join(p.samples(3)) or 'empty'}" for p in left[:20])
+    shown = "; ".join(f"{shortened(p.column)}: {', '.join(p.samples(3)) or 'empty'}" for p in left[:20])
     first = _quoted(left[0].column) if left else "its column"
     return [f"Write the column under `columns`, as in `{check.missing[0]}: {first}`; columns without a field: {shown}."]
 
@@ -957,7 +958,7 @@ def quarantine_notes(
         rows = raw.loc[reasons == reason]
         columns = columns_at_fault(str(reason), source)
         first = rows[columns].iloc[0].astype(object)  # a column of whole numbers takes no empty text
-        shown = [f"{c} is {str(v)[:40]!r}" for c, v in first.where(first.notna(), "").items()]
+        shown = [f"{shortened(str(c))} is {str(v)[:40]!r}" for c, v in first.where(first.notna(), "").items()]
         example = f" (row {rows.index[0] + 1}: {', '.join(shown)})" if shown else ""
         notes.append(f"Quarantined would be {n:,} rows: {reason}{example}.")
     return notes
