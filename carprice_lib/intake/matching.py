@@ -22,6 +22,7 @@ from carprice_lib.data.parsing import (
     INVERSE_UNITS,
     Notation,
     any_unit,
+    multiples,
     normalize_token,
     parse_flags,
     parse_numbers,
@@ -95,10 +96,10 @@ _OF_LISTING = (*FIELDS, "name", "age", "price", "currency")
 
 # %% ../../nbs/intake/01_matching.ipynb #4eb2ccb4
 def _holds_words(p: ColumnProfile) -> bool:
-    "Do most texts hold words that are no units, as titles do?"
-    units = any_unit()
+    "Do most texts hold words that are neither units nor multiples, as titles do?"
+    known = any_unit().keys() | multiples().keys()
     words = [re.findall(r"[^\W\d_]{3,}", text) for text in p.written]
-    return p.share([any(normalize_token(word) not in units for word in found) for found in words]) > 0.5
+    return p.share([any(normalize_token(word) not in known for word in found) for found in words]) > 0.5
 
 
 def _score(p: ColumnProfile, name: str) -> float:
