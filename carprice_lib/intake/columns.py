@@ -15,6 +15,7 @@ from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
+from fastcore.basics import patch
 
 from ..data.names import is_make, split_name
 from carprice_lib.data.parsing import (
@@ -213,7 +214,7 @@ def shortened(
     "A text as a remark shows it."
     return text if len(text) <= 40 else text[:37] + "..."
 
-
+# %% ../../nbs/intake/00_columns.ipynb #cb32ac33
 @dataclass
 class ColumnProfile:
     "What the values of one column look like."
@@ -254,17 +255,6 @@ class ColumnProfile:
         "Share of the rows that say something."
         return len(self.texts) / max(len(self.values), 1)
 
-    def share(
-        self,
-        test: Sequence[bool] | pd.Series,  # for each of `common`, does it hold? (m,)
-    ) -> float:
-        "Share of the rows with common values for which it holds."
-        return float((self.weights * np.asarray(test, bool)).sum() / max(self.weights.sum(), 1))
-
-    def share_of(self, pattern: re.Pattern) -> float:
-        "Share of the texts that begin as a pattern says."
-        return self.share([bool(pattern.match(text)) for text in self.written])
-
     @cached_property
     def numbers(self) -> pd.Series:
         "Plain numbers of the texts, missing where there is none, aligned with `common` (m,)."
@@ -295,18 +285,38 @@ class ColumnProfile:
             return ""
         return next((name for name in CALENDARS if self._share_of_years(name) == 1.0), "")
 
-    def _share_of_years(self, calendar: str) -> float:
-        years = pd.to_numeric(parse_years(pd.Series(self.written, dtype="str"), calendar), errors="coerce")
-        return self.share(years.between(1950, 2035) & (years % 1 == 0))
-
     @cached_property
     def dates(self) -> tuple[str, float]:
         "How dates are written, and the share of the texts that are some."
         return date_fit(self.texts)
 
-    def samples(self, n: int = 2) -> list[str]:
-        "Some of the values, as they are written."
-        return [shortened(text) for text in dict.fromkeys(self.texts.head(200))][:n]
+# %% ../../nbs/intake/00_columns.ipynb #b36749ff
+@patch
+def share(
+    self: ColumnProfile,
+    test: Sequence[bool] | pd.Series,  # for each of `common`, does it hold? (m,)
+) -> float:
+    "Share of the rows with common values for which it holds."
+    return float((self.weights * np.asarray(test, bool)).sum() / max(self.weights.sum(), 1))
+
+
+@patch
+def share_of(self: ColumnProfile, pattern: re.Pattern) -> float:
+    "Share of the texts that begin as a pattern says."
+    return self.share([bool(pattern.match(text)) for text in self.written])
+
+
+@patch
+def _share_of_years(self: ColumnProfile, calendar: str) -> float:
+    "Share of the texts that are years in a calendar."
+    years = pd.to_numeric(parse_years(pd.Series(self.written, dtype="str"), calendar), errors="coerce")
+    return self.share(years.between(1950, 2035) & (years % 1 == 0))
+
+
+@patch
+def samples(self: ColumnProfile, n: int = 2) -> list[str]:
+    "Some of the values, as they are written."
+    return [shortened(text) for text in dict.fromkeys(self.texts.head(200))][:n]
 
 # %% ../../nbs/intake/00_columns.ipynb #52ecd88c
 @cache
@@ -499,7 +509,7 @@ def day_format(
     texts = pd.Series(p.written, dtype="str")
     return next((form for form in MONTH_FORMATS if p.share(_are_read(texts, form)) > 0.8), "")
 
-
+# %% ../../nbs/intake/00_columns.ipynb #c85fdd07
 def tells_months(
     p: ColumnProfile,
 ) -> bool:

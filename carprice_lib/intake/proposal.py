@@ -256,7 +256,7 @@ class CurrencyGuess(NamedTuple):
     guess: str = ""  # what of it is a guess, in a few words
     choices: tuple[str, ...] = ()  # among which the file leaves it open
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #e5330732
 def guess_currency(
     raw: pd.DataFrame,  # a file's rows (n, columns)
     placed: dict[str, Match],  # from `match_fields`
@@ -305,7 +305,7 @@ def _counts_lakhs(column: str, texts: pd.Series) -> bool:
     told = sum(rows for text, rows in texts.items() if written.search(str(text)))
     return header_multiple(column) in words or told > 0.3 * texts.sum()
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #0905ef54
 def _currency_of_places(raw: pd.DataFrame, codes: frozenset[str]) -> str:
     "The currency, of some, whose country and cities most rows name; empty where none does."
     places = {code: rf"\b(?:{'|'.join(map(fold, MARKETS[code]))})\b" for code in codes if code in MARKETS}

@@ -221,7 +221,7 @@ def describe_attributes(
         described[name] = own
     return described
 
-
+# %% ../../nbs/model/07_training.ipynb #c0055b0b
 def encode_attributes(
     train: pd.DataFrame,  # training rows (n, ...)
     kinds: Mapping[str, Mapping[str, Any]],  # attribute: its kind, and the order of its words
