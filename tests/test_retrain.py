@@ -188,7 +188,7 @@ def test_slipped_prices_make_no_champion(drifted, clones):
     clone = clones(fill=False).become(drifted)
     for stage in ("eda", "drift", "report"):
         clone.edit("dvc.yaml", f"^  {stage}:$", f"  {stage}:\n    frozen: true")
-    cars = moved(400, 1.1, 8)
+    cars = moved(400, 1.3, 8)
     slipped = cars.assign(price=cars["price"].sample(frac=1, random_state=0).to_numpy())
     slipped.to_csv(clone.path / "slipped.csv", index=False)
     promoted = clone.path / "data/champion/demo/promoted.json"
