@@ -577,12 +577,13 @@ def check_monotonicity_command(
         raise CliError("The model's shape is broken: a worse state must never be worth more.")
 
 # %% ../nbs/04_cli.ipynb #e11b36e8
+_BENCHMARKS = ("peers", "model", "coverage", "transfer", "serving", "watching", "reading")
+
+
 @app.command("benchmark")
 def benchmark_command(
     quick: Annotated[bool, typer.Option("--quick", help="Small sets and cheap peers, in minutes")] = False,
-    only: Annotated[
-        str, typer.Option(help="One of peers, model, coverage, transfer, serving, watching, reading; all")
-    ] = "",
+    only: Annotated[str, typer.Option(help=f"Of {', '.join(_BENCHMARKS)}; all by default")] = "",
     hours: Annotated[float, typer.Option(help="Begin no further fit of the peers after so many", min=0)] = 24.0,
     sets: Annotated[str, typer.Option(help="Sets for the peers, with commas between; all by default")] = "",
     peers: Annotated[str, typer.Option(help="Peers that may be fitted, with commas between; all by default")] = "",
@@ -611,11 +612,8 @@ def benchmark_command(
         tabicl_weights=tabicl_weights,
         tabpfn_weights=tabpfn_weights,
     )
-    books = ("peers", "model", "coverage", "transfer", "serving", "watching", "reading")
-    if only and only not in books:
-        raise CliError(f"There is no benchmark {only!r}; there are {', '.join(books[:-1])} and {books[-1]}.")
     stopped = []
-    for name in [only] if only else books:
+    for name in choose(only, _BENCHMARKS, "benchmark"):
         given = {"quick": quick} | (about_peers if name == "peers" else {})
         page = root / ("build/benchmark/quick" if quick else "reports") / f"benchmark-{name}.html"
         try:

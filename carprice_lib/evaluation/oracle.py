@@ -16,13 +16,13 @@ from scipy.special import ndtr, ndtri
 
 from ..data.schema import OWNERS
 from carprice_lib.data.synthetic import (
+    CONDITION_OPEN,
     EQUIPMENT_OPEN,
     FIRST_DAY,
     LAST_DAY,
     AttributeDraw,
     attribute_worth,
     calendar,
-    condition_open,
     draw_attributes,
     draw_use,
     equipment_shares,
@@ -163,7 +163,7 @@ def _settle_attributes(
             place = pd.Index(list(worth[name])).get_indexer(listings[name])
             codes = getattr(drawn, name).reshape(-1, draws)
             if name == "condition":
-                fit *= np.where((place < 0)[:, None], condition_open(codes), 1.0)
+                fit *= np.where((place < 0)[:, None], CONDITION_OPEN[codes], 1.0)
             setattr(drawn, name, _settle(codes, place, place >= 0).ravel())
     if "equipment" in told and "equipment" in listings:
         said = listings["equipment"].fillna("").str.split("; ")

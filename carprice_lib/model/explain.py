@@ -151,7 +151,7 @@ def attribute(
         hedonic,
         level_contributions(height, start, fine=_narrow_attributes(model)),
         dict(zip(PARENT_LEVEL, model.target_encoder.transform(groups)[::2])),
-        dict(usual),
+        usual,
         {},
         profile,
         a * model.hedonic.car(whole, but=monotone) + b * height[AGE_CURVE_LEVELS[-1]],
@@ -325,7 +325,7 @@ def _usual(model: PriceModel, cars: Sequence[CarKey], share: np.ndarray) -> Fiel
     "What the hedonic model says of the usual car, from cars and their shares (cars,)."
     out: FieldAmounts = {}
     for car, part in zip(cars, share.tolist()):
-        for field, amount in hedonic_amounts(model, model.profile(car, average=False).cars[0])[0].items():
+        for field, amount in hedonic_amounts(model, model.imputer.transform(car)[0])[0].items():
             out[field] = out.get(field, 0.0) + part * amount
     return out
 

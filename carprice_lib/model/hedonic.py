@@ -177,12 +177,8 @@ def _knots(name: str, x: np.ndarray, ranks: bool = False, pieces: int = 8) -> np
     "Knots at every rank and at each value of a few, else at the quantiles, whole years for ages; None where it never varies."
     x = x[~np.isnan(x)]
     q = np.unique(x)
-    if name == "age" or (len(q) > pieces and not ranks):
-        q = (
-            np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6))
-            if len(x)
-            else q
-        )
+    if len(q) and (name == "age" or (len(q) > pieces and not ranks)):
+        q = np.unique(np.round(np.quantile(x, np.linspace(0, 1, pieces + 1)), 0 if name == "age" else 6))
     return q if len(q) > 1 else None
 
 
