@@ -32,8 +32,14 @@ $(READY): requirements.lock settings.ini setup.py
 
 install: $(READY)  ## make .venv from requirements.lock
 
+# Files without git, as from a ZIP, are enough for a run: DVC is told so, and told again when git has come.
+IN_GIT := git rev-parse --is-inside-work-tree >/dev/null 2>&1
+SCM := if $(IN_GIT); then ! grep -qs no_scm .dvc/config.local || dvc config --local --unset core.no_scm; \
+  else grep -qs no_scm .dvc/config.local || dvc config --local core.no_scm true; fi
+
 repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
 	@$(if $(DATASET),carprice datasets use $(DATASET))
+	@$(SCM)
 	@dvc status --quiet 2>/dev/null || dvc repro || { carprice repair-lock && dvc repro; }  # where nothing changed, DVC sees that sooner by its status
 	@python -m carprice_lib.evaluation.summary
 
@@ -74,31 +80,30 @@ bench: $(PEER_ENV)  ## the model beside its peers, and its costs: days on two co
 
 # Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
 FLOW := build/prefect/.ready
-PREFECT := PREFECT_API_URL=http://127.0.0.1:4200/api PREFECT_HOME=$(CURDIR)/build/prefect/home PREFECT_SERVER_ANALYTICS_ENABLED=false
+PREFECT := PREFECT_API_URL=http://127.0.0.1:4200/api PREFECT_HOME="$(CURDIR)/build/prefect/home" PREFECT_SERVER_ANALYTICS_ENABLED=false
 $(FLOW): settings.ini $(READY)
 	@test -x build/prefect/bin/python || $(PYTHON) -m venv build/prefect
 	@uv pip install --quiet --python build/prefect/bin/python "$$(sed -n 's/^prefect_requirements = //p' settings.ini)"
 	@touch $(FLOW)
 
 flow: $(FLOW)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200
-	@export $(PREFECT) PYTHONPATH=$(CURDIR); build/prefect/bin/prefect server start --host 127.0.0.1 --port 4200 & server=$$!; \
+	@export $(PREFECT) PYTHONPATH="$(CURDIR)"; build/prefect/bin/prefect server start --host 127.0.0.1 --port 4200 & server=$$!; \
 	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter
 $(HOOKS): $(READY)
 	@mkdir -p $(VENV)/hooks
-	@HOME=$(CURDIR)/$(VENV)/hooks nbdev_install_hooks >/dev/null
-	@git-nbdiffdriver config --enable
 	@jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" 2>/dev/null
-	@touch $(HOOKS)
+	@! $(IN_GIT) || { HOME="$(CURDIR)/$(VENV)/hooks" nbdev_install_hooks >/dev/null && git-nbdiffdriver config --enable && touch $(HOOKS); }
 
 hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each commit
+	@$(IN_GIT) || { echo "hooks are git's, and this folder is not under git: git init makes it so" >&2; exit 1; }
 	@pre-commit install >/dev/null
 	@echo "git merges notebooks cell by cell, shows them with nbdiff, and checks what a commit touches"
 
 lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
-	@cd nbs && JUPYTER_CONFIG_PATH=$(CURDIR)/$(HOOKS) python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
+	@cd nbs && JUPYTER_CONFIG_PATH="$(CURDIR)/$(HOOKS)" python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
 
 # MLflow's jobs (judges of traces and the like) would keep eight further processes (1.4 GB) waiting for work that never comes.
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000

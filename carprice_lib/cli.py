@@ -6,8 +6,9 @@
 __all__ = ['app', 'datasets_app', 'ATTRIBUTE_HELP', 'MADE', 'STREAM', 'SOME_ROWS_FAILED', 'stage_command', 'repair_lock_command',
            'export_stage_code_command', 'results_command', 'main', 'datasets_list', 'datasets_use', 'datasets_fetch',
            'datasets_check', 'with_listing', 'read_options', 'spare', 'predict_command', 'answer_table',
-           'explain_command', 'serve_command', 'space_command', 'rollback_command', 'window_of', 'monitor_command',
-           'spare_pages', 'retrain_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
+           'explain_command', 'serve_command', 'space_command', 'models_command', 'apply_gate_command',
+           'promote_command', 'rollback_command', 'window_of', 'monitor_command', 'spare_pages', 'retrain_command',
+           'simulate_command', 'check_monotonicity_command', 'benchmark_command']
 
 # %% ../nbs/04_cli.ipynb #a0a65aeb
 import difflib
@@ -429,6 +430,58 @@ def space_command(
     from carprice_lib.apps.space import fill_space
 
     print(f"{fill_space(Path.cwd(), out)}: push it to a Space of yours, or try it with `python app.py` there")
+
+# %% ../nbs/04_cli.ipynb #0b501n01
+@app.command("models")
+def models_command(as_json: Annotated[bool, typer.Option("--json", help="For machines")] = False) -> None:
+    "List the champion of each dataset: version, dates, scores, and which one is served."
+    from carprice_lib.serving.service import list_models
+
+    models = list_models(Path.cwd())
+    if as_json:
+        return print(json.dumps(models))
+    if not models:
+        raise CliError("There is no model yet: `make repro` makes one, `dvc pull` brings one.")
+    line = "{:<14}{:<13}{:<12}{:<12}{:>10}{:>14}{:>8}  {}"
+    print(line.format("dataset", "version", "trained", "listings to", "rows", "median error", "held", ""))
+    for m in models:
+        trained = (m["trained_at"] or "unknown")[:10]
+        error, held = ("" if m[name] is None else f"{m[name]:.1%}" for name in ("mdape", "coverage"))
+        served = "served" if m["served"] else ""
+        print(
+            line.format(m["dataset"], m["version"], trained, m["as_of"], f"{m['rows']:,}", error, held, served).rstrip()
+        )
+
+
+@app.command("apply-gate")
+def apply_gate_command() -> None:
+    "Promote the candidate where the gate passed it, and keep the champion for DVC; `dvc repro` asks for it."
+    from carprice_lib.orchestration import tracking as track
+
+    params = load_params(Path.cwd())
+    moved = track.apply_gate(Path.cwd(), params.dataset, params.promote)
+    print(f"{params.dataset}: the candidate is {'now' if moved else 'not'} champion")
+
+# %% ../nbs/04_cli.ipynb #0b501n02
+@app.command("promote")
+def promote_command(
+    force: Annotated[bool, typer.Option("--force", help="Also where the gate did not pass it")] = False,
+) -> None:
+    "Make the newest candidate, of a run or an experiment, the champion; a running service follows within seconds."
+    from carprice_lib.orchestration import tracking as track
+
+    root = Path.cwd()
+    dataset = load_params(root).dataset
+    metrics = root / "reports/metrics.json"
+    gate = root / "reports/gate.json"
+    if not gate.is_file() or json.loads(metrics.read_text(encoding="utf-8"))["dataset"] != dataset:
+        raise CliError(f"There is no candidate for {dataset!r} yet: `make repro` makes one, `dvc pull` brings one.")
+    told = json.loads(gate.read_text(encoding="utf-8"))
+    if not (told["promoted"] or force):
+        raise CliError(f"The gate did not pass the candidate. {told['reason']} --force promotes it all the same.")
+    champion = track.promote_candidate(root, dataset)
+    version = json.loads((champion / "promoted.json").read_text(encoding="utf-8"))["version"]
+    print(f"{dataset}: version {version} is champion")
 
 
 @app.command("rollback")

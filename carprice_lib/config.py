@@ -64,6 +64,7 @@ class Params(Section):
 
     dataset: Annotated[str, Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    promote: bool | None = None
     prepare: Prepare = Prepare()
     eda: Eda = Eda()
     tune: Tune = Tune()
@@ -82,6 +83,7 @@ def _allowed(section: type[BaseModel], name: str) -> str:
         "integer": "a whole number",
         "number": "a number",
         "string": "a text",
+        "boolean": "true or false",
         "null": "null",
         "object": "a section of parameters",
     }

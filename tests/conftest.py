@@ -227,11 +227,11 @@ def clone(clones):
 
 @pytest.fixture(scope="session")
 def ran(clones, shared):
-    "A small clean clone that has run from nothing to the end; made once for all processes of a session."
+    "A small clean clone in an unusual place that has run from nothing to the end; made once for all processes of a session."
     with FileLock(shared / "ran.lock"):
         if not (made := shared / "ran.json").exists():
-            clone = clones().small()
-            clone.run("dvc repro", seconds=1200)
+            clone = clones("Mein Märkt").small()
+            clone.run("dvc repro", seconds=1200, HOME="/proc/nohome", LC_ALL="C", TZ="Pacific/Auckland")
             made.write_text(json.dumps([str(clone.path), str(clone.home)]))
         return Clone(*json.loads(made.read_text()))
 

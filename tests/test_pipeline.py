@@ -174,8 +174,8 @@ def test_a_real_server_takes_the_runs(finished, reference):
     )
     answers(f"{address}/health", 120, server)
     try:
-        for stage in ("train", "evaluate"):
-            finished.run(f"carprice stage {stage}", MLFLOW_TRACKING_URI=address)
+        for command in ("stage train", "stage evaluate", "apply-gate"):
+            finished.run(f"carprice {command}", MLFLOW_TRACKING_URI=address)
         client = MlflowClient(address)
         assert int(client.get_model_version_by_alias("carprice-demo", "champion").version) == 1
         experiment = client.get_experiment_by_name("carprice-demo").experiment_id

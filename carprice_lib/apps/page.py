@@ -160,7 +160,6 @@ def _score_table(about: Mapping[str, Any], language: str) -> str:
     test = about["metrics"]["test"]
     interval = about["metrics"]["interval"]
     nominal = format_percent(language, interval["nominal"])
-    trained_at = date.fromisoformat(str(about["trained_at"])[:10])
     rows = {
         translate(language, "tests"): format_number(language, about["metrics"]["rows"]["test"]),
         translate(language, "median_error"): format_percent(language, test["mdape"]),
@@ -168,8 +167,10 @@ def _score_table(about: Mapping[str, Any], language: str) -> str:
         "R²": format_number(language, test["r2"], digits=3),
         translate(language, "held", level=nominal): format_percent(language, interval["coverage"]),
         translate(language, "width"): format_percent(language, interval["relative_width"]),
-        translate(language, "trained"): format_date(language, trained_at),
     }
+    if about["trained_at"]:  # unknown where DVC brought the model
+        trained_at = date.fromisoformat(about["trained_at"][:10])
+        rows[translate(language, "trained")] = format_date(language, trained_at)
     lines = [f"| {translate(language, 'figure')} | |", "|---|---|"]
     lines += [f"| {name} | {figure} |" for name, figure in rows.items()]
     return "\n".join(lines)

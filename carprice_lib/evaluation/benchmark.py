@@ -5,12 +5,19 @@
 # %% auto #0
 __all__ = ['WRITTEN_ENTRIES', 'SHARED_PACKAGES', 'PACKAGES', 'SYSTEMS', 'NEED_WEIGHTS', 'choose', 'MarketFile', 'market_files',
            'find_market_file', 'same_partition', 'own_columns', 'Market', 'read_market', 'split_listings', 'pins',
-           'relative_gap', 'world_ratios']
+           'relative_gap', 'world_ratios', 'machine', 'code_digest', 'measured_with', 'is_stale']
 
 # %% ../../nbs/evaluation/04_benchmark.ipynb #bench004
+import ast
+import hashlib
+import json
+import os
+import platform
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +223,54 @@ def world_ratios(
         line["fit_ratio"] = own["fit_ratio"].median()
         lines[system] = line
     return pd.DataFrame.from_dict(lines, orient="index")
+
+# %% ../../nbs/evaluation/04_benchmark.ipynb #benchn01
+def machine() -> dict[str, Any]:  # processor, cores, memory_gib, system, python
+    "What figures of time depend on."
+    told = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.+)", told.read_text(encoding="utf-8")) if told.exists() else []
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return dict(
+        processor=names[0] if names else platform.machine(),
+        cores=os.cpu_count(),
+        memory_gib=round(memory / 2**30),
+        system=platform.system(),
+        python=platform.python_version(),
+    )
+
+
+def _code(file: Path) -> str:
+    "Code of a module, or of a notebook's cells, without comments; empty where there is no such file."
+    if not file.is_file():
+        return ""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".ipynb":
+        text = "\n".join("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code")
+    return ast.unparse(ast.parse(text))
+
+
+def code_digest(
+    root: str | Path,  # the project's root
+    files: Sequence[str],  # modules and notebooks, relative to it
+) -> str:  # 12 hex digits
+    "What stands for the code of files."
+    return hashlib.sha256("\0".join(_code(Path(root) / file) for file in files).encode()).hexdigest()[:12]
+
+
+def measured_with(
+    root: str | Path,  # the project's root
+    notebook: str,  # that measured, relative to it
+) -> dict[str, Any]:  # day, machine, files and made_of
+    "What this kernel measured with: the notebook, and every module of the library that it has imported."
+    home = Path(root).resolve()
+    loaded = [Path(m.__file__ or "") for n, m in sorted(sys.modules.items()) if n.startswith("carprice_lib.")]
+    files = [notebook, *(str(f.relative_to(home)) for f in loaded if f.is_relative_to(home) and f.name[:3] != "_mo")]
+    return dict(day=str(date.today()), machine=machine(), files=files, made_of=code_digest(home, files))
+
+
+def is_stale(
+    root: str | Path,  # the project's root
+    measured: dict[str, Any] | None,  # by `measured_with`
+) -> bool:  # also where nothing is known of it
+    "Has the code changed since a measurement?"
+    return measured is None or code_digest(root, measured["files"]) != measured["made_of"]
