@@ -124,10 +124,11 @@ check: $(READY)  ## notebooks clean, library, tests and README in step with them
 	@actionlint
 	@pre-commit validate-config
 
-coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least)
+coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least); pages in build/coverage
 	@coverage erase
 	@for notebook in $$(find nbs -name "[0-9]*.ipynb" | sort); do coverage run -m carprice_lib._dev.proof $$notebook || exit 1; done
 	@coverage combine --quiet
+	@coverage html --quiet --directory build/coverage
 	@coverage report
 
 pictures: $(READY)  ## take the README's pictures anew, from the run whose results are in git (Chromium)
