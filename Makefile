@@ -53,8 +53,8 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
 	@pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both ends of the requirements): an hour or two
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_package.py
 
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000
@@ -181,7 +181,7 @@ render: $(READY)  ## have Render deploy anew (RENDER_HOOK, an address)
 	  curl --fail --silent --show-error --retry 3 --request POST --output /dev/null --config - && echo "Render deploys"; }
 
 lock: $(READY)  ## pin every dependency anew
-	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --extra dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock
 
 clean: ## remove what runs made, but no results and no data
 	@rm -rf build/[!bp]* dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage*

@@ -8,6 +8,9 @@ from setuptools import find_packages, setup
 cfg = ConfigParser(delimiters=["="])
 cfg.read(Path(__file__).parent / "settings.ini", encoding="utf-8")
 s = cfg["DEFAULT"]
+extras = {name: s[f"{name}_requirements"].split() for name in ("serve", "pipeline", "monitor")}
+extras["all"] = sorted({requirement for needed in extras.values() for requirement in needed})
+extras["dev"] = extras["all"] + s["dev_requirements"].split()
 
 setup(
     name=s["lib_name"],
@@ -26,7 +29,7 @@ setup(
     },
     python_requires=f">={s['min_python']},<3.14",
     install_requires=s["requirements"].split(),
-    extras_require={"dev": s["dev_requirements"].split()},
+    extras_require=extras,
     entry_points={"console_scripts": s["console_scripts"].split("\n")},
     classifiers=[
         "Development Status :: 3 - Alpha",

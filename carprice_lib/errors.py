@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CarpriceError', 'DatasetError', 'ListingError', 'MarketError', 'ModelError', 'ServiceError', 'LogError', 'TrackError',
-           'RetrainError', 'FlowError', 'CliError', 'StageError']
+           'RetrainError', 'FlowError', 'CliError', 'StageError', 'MissingExtraError']
 
 # %% ../nbs/00_errors.ipynb #91a282b5
 class CarpriceError(Exception):
@@ -53,3 +53,7 @@ class CliError(CarpriceError):
 
 class StageError(CliError):
     "A stage that stopped; its text names the stage, the cell and the cause."
+
+
+class MissingExtraError(CliError, ImportError):
+    "A command whose packages an extra brings that is not installed."

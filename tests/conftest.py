@@ -55,7 +55,7 @@ TOGETHER = {"test_space": "test_containers"}  # modules that share an environmen
 MARKS = {
     "browser": {"chromium"},
     "e2e": {"clones", "slim"},
-    "network": {"installed", "slim"},
+    "network": {"environment", "slim"},
     "postgres": {"postgres"},
 }
 NOT_E2E = {"study"}  # runs notebooks in a clone, so that nothing of theirs is left here
@@ -156,9 +156,9 @@ def slim():
     "An environment of what serving needs and no more, installed as deploy/Dockerfile.api does; any user may read it."
     home = Path(tempfile.mkdtemp(prefix="carprice-slim-"))
     home.chmod(0o755)
-    for f in ("requirements.lock", "deploy/requirements.txt"):
+    for f in ("pyproject.toml", "settings.ini", "setup.py", "README.md", "requirements.lock"):
         shutil.copy(ROOT / f, home)
-    [install] = re.findall(r"uv pip install .*requirements\.txt.*", (ROOT / "deploy/Dockerfile.api").read_text())
+    [install] = re.findall(r"uv pip install .* -r pyproject\.toml .*", (ROOT / "deploy/Dockerfile.api").read_text())
     path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ['PATH']}"
     for command in ("python3 -m venv --without-pip venv", install.replace("/srv/venv", str(home / "venv"))):
         subprocess.run(

@@ -14,6 +14,7 @@ from pathlib import Path
 import grimp
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -57,13 +58,32 @@ def test_imports_are_seen():
     assert "carprice_lib.data.schema" in imported(LIBRARY / "data/mapping.py", "carprice_lib.data")
     assert "carprice_lib.orchestration.stages" in imported(LIBRARY / "cli.py", "carprice_lib")
 
-FITTING = {"sklearn"}  # imported where a model is fitted, and nowhere else
+SETTINGS = configparser.ConfigParser()
+SETTINGS.read(ROOT / "settings.ini")
+EXTRAS = {
+    "reading": [],
+    "data": [],
+    "intake": [],
+    "model": [],
+    "evaluation": ["pipeline"],
+    "serving.service": [],
+    "serving.batch": [],
+    "serving": ["serve"],
+    "monitoring": ["monitor"],
+    "apps.explorer": [],
+    "apps.server": ["serve"],
+    "apps": ["serve", "monitor"],
+    "orchestration": ["pipeline"],
+}  # what a wing, or a module of it, needs beside what the package requires
+BROUGHT = {"starlette": "fastapi", "jupyter_client": "ipykernel", "nbformat": "nbconvert", "voluptuous": "dvc"}
+BESIDE = {"prefect"}  # in an environment of its own
 
 
 def imported_packages(module: str) -> set[str]:
     "Packages that a module of the library reaches, lazily or at the top."
     graph = grimp.build_graph("carprice_lib", include_external_packages=True, exclude_type_checking_imports=True)
-    reached = graph.find_upstream_modules(module)
+    own = {m for m in graph.modules if m == module or m.startswith(f"{module}.")}
+    reached = set().union(*(graph.find_upstream_modules(m) for m in own))
     return {m for m in reached if m.split(".")[0] != "carprice_lib" and m not in sys.stdlib_module_names}
 
 
@@ -74,12 +94,32 @@ def not_installed(packages: set[str], needed: Iterable[str]) -> set[str]:
     return {p for p in packages if not {n.lower().replace("-", "_") for n in names[p]} & plain}
 
 
-def test_serving_installs_what_it_imports():
-    from carprice_lib.apps.space import NEEDED
+def required(*settings: str) -> list[Requirement]:
+    "Requirements of settings.ini."
+    return [Requirement(word) for name in settings for word in SETTINGS["DEFAULT"][name].split()]
 
+
+@pytest.mark.parametrize("wing", EXTRAS)
+def test_a_wing_installs_what_it_imports(wing):
+    packages = imported_packages(f"carprice_lib.{wing}") - BESIDE
+    needed = [r.name for r in required("requirements", *(f"{extra}_requirements" for extra in EXTRAS[wing]))]
+    assert packages & {"pandas", "numpy"}
+    assert not_installed({BROUGHT.get(p, p) for p in packages}, needed) == set()
+
+
+def test_an_extra_that_is_missing_is_seen():
     packages = imported_packages("carprice_lib.apps.server")
-    assert {"safetensors", "chardet", "fastapi"} <= packages
-    assert not_installed(packages - FITTING, [*NEEDED, "starlette"]) == set()  # FastAPI's own
+    assert {"fastapi", "gradio"} <= not_installed(packages, [r.name for r in required("requirements")])
+
+
+def test_a_command_starts_with_what_is_required():
+    "What `carprice` imports before it knows what is asked, and what every command may."
+    graph = grimp.build_graph("carprice_lib", include_external_packages=True)
+    heavy = {"numpy", "pandas", "fastapi", "gradio", "mlflow", "dvc", "optuna", "evidently", "papermill"}
+    code = f"import sys, carprice_lib.cli; print(sorted({heavy!r} & set(sys.modules)))"
+    assert heavy <= set(graph.modules)
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
 
 
 def test_a_registered_model_installs_what_it_imports():
@@ -154,12 +194,13 @@ def test_no_pickle_in_the_library():
         assert not re.search(r"\b(pickle|joblib|cloudpickle)\b", path.read_text()), path.name
 
 
-def test_requirements_are_pinned_and_locked():
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "settings.ini")
-    locked = (ROOT / "requirements.lock").read_text().splitlines()
-    for requirement in (settings["DEFAULT"]["requirements"] + " " + settings["DEFAULT"]["dev_requirements"]).split():
-        assert re.sub(r"\[.*\]", "", requirement) in {line.split(" ")[0] for line in locked}, requirement
+def test_requirements_are_ranges_that_hold_what_is_locked():
+    locked = dict(re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text()))
+    kinds = ("serve", "monitor", "pipeline", "dev")
+    for requirement in required("requirements", *(f"{kind}_requirements" for kind in kinds)):
+        operators = {s.operator for s in requirement.specifier}
+        assert operators and operators <= {">=", "<"}, requirement
+        assert locked[requirement.name] in requirement.specifier, requirement
 
 
 def test_readme_shows_the_results_in_git(tmp_path):
@@ -183,6 +224,4 @@ def test_pictures_are_of_the_run_in_git():
 def test_one_version():
     from carprice_lib import __version__
 
-    settings = configparser.ConfigParser()
-    settings.read(ROOT / "settings.ini")
-    assert settings["DEFAULT"]["version"] == __version__
+    assert SETTINGS["DEFAULT"]["version"] == __version__

@@ -92,7 +92,7 @@ def test_no_secret_and_no_listing_goes_into_an_image(source):
 USER = 65534
 ROOTED = os.getuid() == 0
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-GIVEN = re.compile(r"pip install |python -m venv |useradd |.* -r requirements\.txt ")  # by this machine, or by `slim`
+GIVEN = re.compile(r"pip install |python -m venv |useradd |.* -r pyproject\.toml ")  # by this machine, or by `slim`
 
 
 def own(path: Path) -> None:

@@ -2,12 +2,19 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
+from packaging.requirements import Requirement
+from support import COROLLA, answers, end, free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+SOAK = bool(os.environ.get("CARPRICE_SOAK"))
 
 @pytest.fixture(scope="module")
 def package(clones):
@@ -24,16 +31,28 @@ def wheel(package):
 
 
 @pytest.fixture(scope="module")
-def installed(package, wheel):
-    "The `bin` of an environment that has the wheel and what it requires."
-    venv = package.path.parent / "venv"
-    package.run(f"uv venv --quiet --python {sys.executable} {venv}", HOME=os.environ["HOME"])
-    package.run(
-        f"uv pip install --quiet --python {venv}/bin/python -c requirements.lock {wheel}",
-        HOME=os.environ["HOME"],
-        seconds=600,
-    )
-    return venv / "bin"
+def environment(package, wheel):
+    "Makes environments, once each: the `bin` of one that has the wheel with an extra."
+    made = {}
+
+    def environment(extra="", *more, resolution="highest"):
+        name = f"{extra or 'core'}-{resolution}"
+        venv = package.path.parent / name
+        if name not in made:
+            package.run(f"uv venv --quiet --python {sys.executable} {venv}", HOME=os.environ["HOME"])
+            words = " ".join([f"'{wheel}[{extra}]'" if extra else str(wheel), *more])
+            command = f"uv pip install --quiet --resolution {resolution} --python {venv}/bin/python {words}"
+            package.run(command, HOME=os.environ["HOME"], seconds=900)
+            made[name] = venv / "bin"
+        return made[name]
+
+    return environment
+
+
+@pytest.fixture(scope="module")
+def installed(environment):
+    "The `bin` of an environment that has the wheel and what it requires, and no extra."
+    return environment()
 
 def test_the_wheel_holds_the_library_only(package, wheel):
     names = zipfile.ZipFile(wheel).namelist()
@@ -47,13 +66,47 @@ def test_the_wheel_holds_the_library_only(package, wheel):
     assert [n for n in names if n.endswith(".csv")] == ["carprice_lib/data/vehicles.csv"]
 
 
-def test_the_wheel_says_what_it_is(wheel):
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    "What the wheel says of itself, as lists of values by their name."
+    files = zipfile.ZipFile(wheel)
+    [name] = [n for n in files.namelist() if n.endswith("METADATA")]
+    found = {}
+    for key, value in re.findall(r"(?m)^([A-Z][\w-]+): (.*)$", files.read(name).decode().partition("\n\n")[0]):
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_wheel_says_what_it_is(metadata):
     from carprice_lib import __version__
 
-    files = zipfile.ZipFile(wheel)
-    [metadata] = [files.read(n).decode() for n in files.namelist() if n.endswith("METADATA")]
-    assert f"Version: {__version__}\n" in metadata and "Requires-Python: >=3.11" in metadata
-    assert all("==" in line for line in metadata.splitlines() if line.startswith("Requires-Dist"))
+    assert metadata["Version"] == [__version__]
+    [python] = metadata["Requires-Python"]
+    assert set(python.split(",")) == {">=3.11", "<3.14"}
+    assert set(metadata["Provides-Extra"]) == {"serve", "pipeline", "monitor", "all", "dev"}
+
+
+def test_the_wheel_pins_nothing(metadata):
+    requirements = [Requirement(line) for line in metadata["Requires-Dist"]]
+    assert all({s.operator for s in r.specifier} <= {">=", "<"} for r in requirements)
+    required = {r.name for r in requirements if not r.marker}
+    assert {"pandas", "xgboost-cpu", "typer"} <= required
+    assert not required & {"dvc", "mlflow", "evidently", "gradio", "papermill", "optuna", "fastapi"}
+
+
+@pytest.mark.network
+def test_the_lowest_versions_are_those_named(package, metadata, tmp_path):
+    "Where another package needs a newer one than the range says, the range promises what nobody gets."
+    (tmp_path / "all.in").write_text(
+        "\n".join(line.split(";")[0] for line in metadata["Requires-Dist"] if "dev" not in line)
+    )
+    command = (
+        f"uv pip compile --quiet --no-annotate --resolution lowest-direct --python {sys.executable} {tmp_path}/all.in"
+    )
+    lowest = dict(re.findall(r"(?m)^([\w.-]+)==(\S+)", package.run(command, HOME=os.environ["HOME"])))
+    requirements = [Requirement(line) for line in (tmp_path / "all.in").read_text().splitlines()]
+    named = {r.name: s.version for r in requirements for s in r.specifier if s.operator == ">="}
+    assert {name: lowest[name] for name in named} == named
 
 def run(package, installed, line, code, folder):
     "What a command of the installed environment says, from a folder outside of the clone; `code` None takes any exit but 0."
@@ -100,3 +153,96 @@ def test_a_file_is_checked(package, installed, tmp_path):
 def test_errors_say_what_to_do(package, installed, tmp_path, line, words):
     said = " ".join(run(package, installed, line, None, tmp_path).split())
     assert words.casefold() in said.casefold(), said
+
+PREDICT = "carprice predict --brand Toyota --model Corolla --year 2018 --km 45000 --fuel Petrol --transmission Manual"
+
+
+def test_a_price_needs_no_extra(package, installed, champion, tmp_path):
+    said = " ".join(run(package, installed, PREDICT, None, tmp_path).split())
+    assert "make repro" in said
+    assert "price" in run(package, installed, f"CARPRICE_MODEL={champion} {PREDICT}", 0, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "line, extras",
+    [
+        ("carprice serve", "serve"),
+        ("carprice monitor", "monitor"),
+        ("carprice monitor --serve", "monitor,serve"),
+        ("carprice retrain", "pipeline"),
+        ("carprice rollback", "pipeline"),
+        ("carprice stage prepare", "pipeline"),
+        ("carprice repair-lock", "pipeline"),
+        ("carprice benchmark", "pipeline"),
+    ],
+)
+def test_a_missing_extra_is_named(package, installed, tmp_path, line, extras):
+    (tmp_path / "params.yaml").write_text("dataset: demo\nseed: 7\n")
+    said = run(package, installed, line, 1, tmp_path)
+    assert re.fullmatch(rf"carprice: .* pip install 'carprice\[{extras}\]'\.\n", said), said
+
+def test_serve_gives_a_price(package, environment, champion, tmp_path):
+    port = free_port()
+    command = f"exec {environment('serve')}/uvicorn carprice_lib.apps.server:app --port {port}"
+    env = {"CARPRICE_MODEL": champion, "CARPRICE_LOG_URL": f"sqlite:///{tmp_path}/log.db", "PYTHONPATH": None}
+    process = package.start(f"cd {tmp_path} && {command}", **env)
+    answers(f"http://127.0.0.1:{port}/ready", 60, process)
+    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+    end(process)
+    assert 0 < said["low"] < said["price"] < said["high"]
+
+
+WATCHED = """
+import time
+from pathlib import Path
+from carprice_lib.data.synthetic import simulate
+from carprice_lib.model.price_model import write_checksums
+from carprice_lib.monitoring.monitor import Monitor
+from carprice_lib.monitoring.simulated_traffic import fill_week
+from carprice_lib.serving.prediction_log import PredictionLog, log_url
+
+simulate(rows=300, seed=77, dirt=0)[0].to_parquet("model/predictions.parquet")
+write_checksums(Path("model"), ["predictions.parquet"], "artifact_checksums.json")
+with PredictionLog(log_url()) as log:
+    fill_week(Monitor(log, "log", "model"), time.time(), 200)
+"""
+
+
+def test_monitor_looks_at_the_log(package, environment, champion, tmp_path):
+    bin = environment("monitor")
+    shutil.copytree(champion, tmp_path / "model")
+    (tmp_path / "params.yaml").write_text("dataset: demo\nseed: 7\n")
+    (tmp_path / "week.py").write_text(WATCHED)
+    env = f"export CARPRICE_MODEL=model CARPRICE_LOG_URL=sqlite:///{tmp_path}/log.db"
+    said = run(package, bin, f"{env} && python week.py && carprice monitor -o pages", 0, tmp_path)
+    assert " 0 answers" not in said and (tmp_path / "pages/drift.html").stat().st_size > 100_000, said
+
+
+def test_pipeline_runs_a_stage(clones, package, environment):
+    clone = clones().small(quick=True)
+    said = clone.run("carprice stage prepare", PATH=f"{environment('pipeline')}:/usr/bin:/bin", PYTHONPATH=None)
+    assert "stage 1 of 7: prepare" in said and (clone.path / "mlflow.db").exists()
+
+WINGS = {
+    "": ("reading", "data", "intake", "model"),
+    "serve": ("serving",),
+    "monitor": ("monitoring",),
+    "pipeline": ("evaluation", "orchestration"),
+    "all": ("apps",),
+}
+TOOLS = ("execnb==0.1.18", "hypothesis", "nbformat", "matplotlib>=3.10.7", "aiosmtpd", "httpx", "psutil")  # of examples
+NOTEBOOKS = [
+    (extra, notebook)
+    for extra, wings in WINGS.items()
+    for wing in wings
+    for notebook in sorted((ROOT / "nbs" / wing).glob("[0-9]*.ipynb"))
+]
+
+if SOAK:
+
+    @pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
+    @pytest.mark.parametrize("extra, notebook", NOTEBOOKS, ids=lambda x: x.stem if isinstance(x, Path) else x or "core")
+    def test_both_ends_hold(package, environment, extra, notebook, resolution):
+        bin = environment(extra, *(f"'{tool}'" for tool in TOOLS), resolution=resolution)
+        book = notebook.relative_to(ROOT)
+        package.run(f"{bin}/python -m carprice_lib._dev.proof {book}", PATH=f"{bin}:/usr/bin:/bin", seconds=900)

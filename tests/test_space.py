@@ -21,9 +21,9 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
     )
     head = (out / "README.md").read_text().split("---")[1]
     assert {"sdk: gradio", "app_file: app.py"} <= set(head.split("\n")) and re.search(r'sdk_version: "\d+\.\d+', head)
-    assert (out / "requirements.txt").read_text() == (
-        ROOT / "deploy/requirements.txt"
-    ).read_text()  # which `slim` has installed
+    named = {re.sub(r"\[.*\]", "", line) for line in (out / "requirements.txt").read_text().splitlines()}
+    installed = clone.run(f"uv pip freeze --quiet --python {slim}/bin/python", PYTHONPATH=None).splitlines()
+    assert len(named) > 25 and not named - set(installed)
     size = sum(f.stat().st_size for f in slim.rglob("*") if f.is_file() and f.suffix != ".pyc") / 1e6
     begun = time.monotonic()
     process = clone.start(
