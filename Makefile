@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose site images push hub render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose site images push hub blueprint render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -115,13 +115,15 @@ export: $(READY)  ## lay the notebooks out, clean them, and write library, tests
 	@python -m carprice_lib._dev.publish
 	@nbdev_clean
 
-check: $(READY)  ## notebooks clean, library, tests and README in step with them, lint, format, types, workflows
+check: $(READY)  ## notebooks clean, library, tests and README in step with them, lint, format, types, workflows, deployment
 	@python -m carprice_lib._dev.publish --check
 	@ruff check
 	@ruff format --check --quiet
 	@mypy
 	@lint-imports --no-logo
 	@actionlint
+	@check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml
+	@check-jsonschema -q --builtin-schema vendor.renovate .github/renovate.json
 	@pre-commit validate-config
 
 coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least); pages in build/coverage
@@ -167,18 +169,24 @@ images: $(READY)  ## build the images of the service, with the promoted model, a
 	@docker build -f deploy/Dockerfile.api --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-api:$(TAG) .
 	@docker build -f deploy/Dockerfile.training --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-training:$(TAG) .
 
-push: $(READY)  ## push both images to the registry that IMAGE names (REGISTRY_TOKEN of REGISTRY_USER)
+push: $(READY)  ## push both images to the registry that IMAGE names (REGISTRY_TOKEN of REGISTRY_USER); a workflow is told their digests
 	@$(call lacks,REGISTRY_TOKEN,no image is pushed) || { \
 	  echo "$$REGISTRY_TOKEN" | docker login "$(firstword $(subst /, ,$(NAMED)))" --username "$$REGISTRY_USER" --password-stdin && \
-	  docker push $(NAMED)-api:$(TAG) && docker push $(NAMED)-training:$(TAG); }
+	  for image in api training; do docker push $(NAMED)-$$image:$(TAG) && \
+	    pushed=$$(docker image inspect --format '{{index .RepoDigests 0}}' $(NAMED)-$$image:$(TAG)) && \
+	    printf '%s\n' $${image}_name=$${pushed%@*} $${image}_digest=$${pushed#*@} >> "$${GITHUB_OUTPUT:-/dev/null}" || exit 1; done; }
 
 hub: $(READY)  ## push build/space to the Space HF_SPACE (HF_TOKEN)
 	@$(call lacks,HF_TOKEN,the Space stays as it is) || $(call lacks,HF_SPACE,the Space stays as it is) || \
 	  HF_HUB_OFFLINE=0 hf upload "$$HF_SPACE" build/space . --repo-type space --delete "*" --commit-message "$(TAG)"
 
-render: $(READY)  ## have Render deploy anew (RENDER_HOOK, an address)
+blueprint: $(READY)  ## check deploy/render.yaml against the schema that Render publishes (no package carries it)
+	@check-jsonschema --schemafile https://render.com/schema/render.yaml.json deploy/render.yaml
+
+render: $(READY)  ## have Render run the image of the API that was pushed (RENDER_HOOK, an address)
 	@$(call lacks,RENDER_HOOK,Render stays as it is) || { echo "url = \"$$RENDER_HOOK\"" | \
-	  curl --fail --silent --show-error --retry 3 --request POST --output /dev/null --config - && echo "Render deploys"; }
+	  curl --fail --silent --show-error --retry 3 --request POST --output /dev/null --url-query imgURL=$(NAMED)-api:$(TAG) --config - && \
+	  echo "Render deploys $(NAMED)-api:$(TAG)"; }
 
 lock: $(READY)  ## pin every dependency anew
 	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock

@@ -147,8 +147,13 @@ def champion(shared):
 @pytest.fixture(scope="session")
 def chromium():
     "Path of a browser."
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    return found or pytest.skip("no Chromium is installed (Debian's package chromium)")
+    from carprice_lib._dev.screenshots import browser_path
+    from carprice_lib.errors import CliError
+
+    try:
+        return browser_path()
+    except CliError as none:
+        pytest.skip(str(none))
 
 
 @pytest.fixture(scope="session")

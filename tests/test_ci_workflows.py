@@ -6,6 +6,7 @@ import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = {p.stem: yaml.safe_load(p.read_text()) for p in sorted((ROOT / ".github/workflows").glob("*.yml"))}
 JOBS = {f"{name}.{job}": told for name, flow in WORKFLOWS.items() for job, told in flow["jobs"].items()}
-STEPS = [(job, step) for job, told in JOBS.items() for step in told["steps"]]
+STEPS = [(job, step) for job, told in JOBS.items() for step in told.get("steps", [])]
 TARGETS = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text()))
 
 def known(command: str) -> bool:
@@ -34,13 +35,22 @@ def test_other_commands_are_seen(command):
 
 def test_each_step_is_a_command_that_is_here():
     runs = [(job, step["run"]) for job, step in STEPS if "run" in step]
-    assert {job for job, _ in runs} >= {"ci.test", "ci.results", "cd.deliver", "model-training.train", "pages.build"}
+    assert {job for job, _ in runs} >= {
+        "ci.test",
+        "results.results",
+        "cd.deliver",
+        "model-training.train",
+        "pages.build",
+    }
     assert not [r for r in runs if not known(r[1].strip()) or "${{" in r[1]]
 
 
 def test_actions_are_pinned_and_nothing_is_lent():
-    uses = [step["uses"] for _, step in STEPS if "uses" in step]
-    assert uses and not [u for u in uses if not re.fullmatch(r"[\w-]+/[\w-]+@v\d+\.\d+\.\d+", u)]
+    told = "".join(p.read_text() for p in (ROOT / ".github/workflows").glob("*.yml"))
+    uses = re.findall(r"uses: ([^.].*)", told)
+    pinned = [re.fullmatch(r"([\w-]+/[\w-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)", u) for u in uses]
+    assert len(uses) == len([step for _, step in STEPS if "uses" in step]) and all(pinned), uses
+    assert len({m[1] for m in pinned}) == len({m.groups() for m in pinned})  # one commit an action, under one version
     kept = {
         job
         for job, step in STEPS
@@ -49,8 +59,8 @@ def test_actions_are_pinned_and_nothing_is_lent():
     assert kept == {"model-training.train"}
 
 RIGHTS = {
-    "ci.results": {"pull-requests"},
-    "cd.deliver": {"packages"},
+    "results.results": {"pull-requests"},
+    "cd.deliver": {"packages", "id-token", "attestations"},
     "model-training.train": {"contents", "pull-requests"},
     "pages.deploy": {"pages", "id-token"},
 }
@@ -60,7 +70,7 @@ def test_least_permissions():
     assert all(flow["permissions"] == {"contents": "read"} for flow in WORKFLOWS.values())
     writes = {job: {k for k, v in told.get("permissions", {}).items() if v != "read"} for job, told in JOBS.items()}
     assert {job: w for job, w in writes.items() if w} == RIGHTS
-    assert all(told["timeout-minutes"] <= 120 for told in JOBS.values())
+    assert all(told["timeout-minutes"] <= 120 for told in JOBS.values() if "uses" not in told)
 
 
 def test_pythons():
@@ -72,6 +82,17 @@ def test_ci_here_is_ci_there():
     here = re.findall(r"(?m)^(?:\w+=\S+ )*((?:make|bash) .*)$", (ROOT / ".ci/run").read_text())
     there = [step["run"] for job, step in STEPS if job == "ci.test" and "run" in step]
     assert [c for c in there if c in here] == here and len(here) >= 4
+    [tests] = [step for job, step in STEPS if job == "ci.test" and step.get("run") == "make test"]
+    assert (
+        tests["env"] == {"CARPRICE_NO_SKIP": "1"} and "CARPRICE_NO_SKIP=1 make test" in (ROOT / ".ci/run").read_text()
+    )
+
+
+def test_what_is_delivered_was_tested():
+    assert "workflow_call" in WORKFLOWS["ci"][True]  # YAML reads the key `on` as true
+    assert JOBS["cd.test"]["uses"] == "./.github/workflows/ci.yml" and JOBS["cd.deliver"]["needs"] == "test"
+    after = [step.get("run", step.get("uses", "")).split("@")[0] for job, step in STEPS if job == "cd.deliver"]
+    assert after.index("make push") < after.index("actions/attest-build-provenance") < after.index("make render")
 
 def lint(*files) -> subprocess.CompletedProcess:
     return subprocess.run(["actionlint", *files], cwd=ROOT, capture_output=True, text=True)
@@ -151,8 +172,12 @@ def receiver():
 
 def test_render_is_called_once_and_its_secret_is_not_told(clone, receiver):
     hook = f"http://127.0.0.1:{receiver.server_port}"
-    said = clone.run("make render", RENDER_HOOK=f"{hook}/deploy/srv?key=a-secret")
-    assert receiver.calls == ["/deploy/srv?key=a-secret"] and said.strip() == "Render deploys"
+    image = dict(IMAGE="ghcr.io/Someone/carprice", TAG="v1.2.3")
+    said = clone.run("make render", RENDER_HOOK=f"{hook}/deploy/srv?key=a-secret", **image)
+    [call] = receiver.calls
+    assert call.startswith("/deploy/srv?") and ":" not in call
+    assert parse_qs(urlsplit(call).query) == {"key": ["a-secret"], "imgURL": ["ghcr.io/someone/carprice-api:v1.2.3"]}
+    assert said.strip() == "Render deploys ghcr.io/someone/carprice-api:v1.2.3"
     assert "a-secret" not in clone.run("make render", code=None, RENDER_HOOK=f"{hook}/gone?key=a-secret")
 
 
@@ -163,6 +188,35 @@ def test_a_hub_that_is_away_stops_the_step(clone):
         "make hub", code=None, HF_TOKEN="a-secret", HF_SPACE="someone/carprice", HF_ENDPOINT="http://127.0.0.1:9"
     )
     assert "a-secret" not in said and said.strip()
+
+DOCKER = """#!/bin/sh
+echo "$@" >> calls
+case "$1" in
+  login) cat > password;;
+  push) case "$2" in *$DOCKER_FAILS) exit 1;; esac;;
+  image) for name; do :; done; echo "${name%:*}@sha256:$(printf %s "$name" | sha256sum | cut -c-64)";;
+esac
+"""
+
+
+def test_a_push_tells_what_was_pushed(clone):
+    "Docker is played; the digests are those that it gives."
+    played = clone.home / "bin/docker"
+    played.parent.mkdir()
+    played.write_text(DOCKER)
+    played.chmod(0o755)
+    path = f"{played.parent}:{clone.env()['PATH']}"
+    given = dict(REGISTRY_TOKEN="a-secret", REGISTRY_USER="me", IMAGE="ghcr.io/Me/Carprice", TAG="v1.2.3", PATH=path)
+    said = clone.run("make push", **given, GITHUB_OUTPUT="told", DOCKER_FAILS="nothing")
+    told = dict(line.split("=") for line in clone.run("cat told").splitlines())
+    assert {k: v for k, v in told.items() if "name" in k} == {
+        "api_name": "ghcr.io/me/carprice-api",
+        "training_name": "ghcr.io/me/carprice-training",
+    }
+    digests = [told["api_digest"], told["training_digest"]]
+    assert all(re.fullmatch("sha256:[0-9a-f]{64}", d) for d in digests) and digests[0] != digests[1]
+    assert clone.run("cat password").strip() == "a-secret" and "a-secret" not in said + clone.run("cat calls")
+    clone.run("make push", code=2, **given, DOCKER_FAILS="api:v1.2.3")
 
 def test_results_become_a_proposal(finished):
     finished.run("git init -q --bare ../origin && git remote add origin ../origin && git push -q origin main")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from configparser import ConfigParser
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -260,7 +261,7 @@ def laboratory(source, ran):
 def test_images_are_pinned_and_unprivileged(file):
     found = stages(file)
     assert [
-        re.fullmatch(r"python:3\.\d+\.\d+-slim-bookworm AS base", rest)
+        re.fullmatch(r"python:3\.\d+\.\d+-slim-bookworm@sha256:[0-9a-f]{64} AS base", rest)
         for word, rest in found["base"]
         if word == "FROM"
     ][0]
@@ -343,6 +344,7 @@ def test_compose_is_closed():
         )
         assert service["read_only"] or name == "training"
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        assert "build" in service or re.search("@sha256:[0-9a-f]{64}$", service["image"])
         assert (
             "build" not in service or (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
         )
@@ -427,9 +429,11 @@ def test_render_serves_the_image_of_the_api(api, postgres, monkeypatch):
 
     blueprint = yaml.safe_load((DEPLOY / "render.yaml").read_text())
     [service], [database] = blueprint["services"], blueprint["databases"]
-    assert (ROOT / service["dockerContext"]).samefile(ROOT) and (ROOT / service["dockerfilePath"]).samefile(
-        DEPLOY / "Dockerfile.api"
-    )
+    settings = ConfigParser(interpolation=None)
+    settings.read(ROOT / "settings.ini")
+    told = settings["DEFAULT"]
+    pushed = f"ghcr.io/{told['user']}/{told['repo']}-api:v{told['version']}"  # as cd.yml names it
+    assert (service["runtime"], service["image"]["url"]) == ("image", pushed)
     env = {v["key"]: v for v in service["envVars"]}
     assert str(env["PORT"]["value"]) == api.said["EXPOSE"] == api.command[-1]
     assert f":{api.said['EXPOSE']}{service['healthCheckPath']}'" in api.health[-1]

@@ -83,10 +83,10 @@ def check_run(
 
 def browser_path() -> str:
     "Where a browser is installed; raises `CliError` where none is."
-    for name in ("chromium", "google-chrome"):
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
         if found := shutil.which(name):
             return found
-    raise CliError("Pictures need a browser: install Debian's package chromium.")
+    raise CliError("A browser is needed: install Debian's package chromium, or Google Chrome.")
 
 # %% ../../nbs/dev/03_screenshots.ipynb #c0a1d2ee
 SHOWN = dict(
