@@ -16,7 +16,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -122,10 +123,15 @@ def main() -> None:
     pin()  # before any command loads NumPy
     try:
         app()
-    except CarpriceError as e:
-        sys.exit(f"carprice: {e}")
-    except OSError as e:
-        sys.exit(f"carprice: {e.strerror or e}{f': {Path(str(e.filename)).name}' if e.filename else ''}.")
+    except (CarpriceError, OSError) as e:
+        sys.exit(f"carprice: {_sentence(e)}")
+
+
+def _sentence(error: CarpriceError | OSError) -> str:
+    "What its reader can mend."
+    if isinstance(error, CarpriceError):
+        return str(error)
+    return f"{error.strerror or error}{f': {Path(str(error.filename)).name}' if error.filename else ''}."
 
 # %% ../nbs/04_cli.ipynb #98e68993
 @datasets_app.command("list")
@@ -556,24 +562,28 @@ def monitor_command(
     fail_on_alert: Annotated[bool, typer.Option("--fail-on-alert", help="Fail where an alert is open")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the pages")] = Path("build/monitor"),
     report: Annotated[bool, typer.Option(help="With Evidently's comparison")] = True,
+    every: Annotated[str, typer.Option(help="Again and again until interrupted, such as every 30s, 10m or 1h")] = "",
     serve: Annotated[bool, typer.Option("--serve", help="Serve the dashboard until interrupted")] = False,
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on")] = 8501,
 ) -> None:
-    "Look at what the log holds, settle the alerts, and say what was found; or serve the dashboard."
+    "Look at what the log holds, settle the alerts, and say what was found, once or every so often; or serve the dashboard."
     check_extras("monitor", *(["serve"] if serve else []))
-    from carprice_lib.monitoring.monitor import summary
-
+    if every and (serve or fail_on_alert):
+        raise CliError("--every runs until it is interrupted: give it without --serve and --fail-on-alert.")
     config = load_params(Path.cwd()).monitor
-    window = window_of(days, max_rows, since, time.time())
+    window_of(days, max_rows, since, time.time())
     if not (out / "round.json").exists():
         spare_pages(out)
     if serve:
         return _serve_monitor(config, host, port)
-    found = _round(config, window, out, report)
-    print(json.dumps(found.to_json(), ensure_ascii=False) if as_json else summary(found))
-    if fail_on_alert and found.open:
-        raise CliError(f"{len(found.open)} alert{'s are' if len(found.open) > 1 else ' is'} open.")
+
+    def once() -> None:
+        found = _round(config, window_of(days, max_rows, since, time.time()), out, report, as_json)
+        if fail_on_alert and found.open:
+            raise CliError(f"{len(found.open)} alert{'s are' if len(found.open) > 1 else ' is'} open.")
+
+    _keep_watching(every, once) if every else once()
 
 # %% ../nbs/04_cli.ipynb #96b1d72f
 def spare_pages(
@@ -592,9 +602,9 @@ def _serve_monitor(config: MonitorConfig, host: str, port: int) -> None:
     serve_dashboard(Path.cwd(), config, host, port)
 
 
-def _round(config: MonitorConfig, window: dict[str, Any], out: Path, report: bool) -> Any:
-    "One round, and its pages."
-    from carprice_lib.monitoring.monitor import Monitor
+def _round(config: MonitorConfig, window: dict[str, Any], out: Path, report: bool, as_json: bool) -> Any:
+    "One round, said and on pages."
+    from carprice_lib.monitoring.monitor import Monitor, summary
     from carprice_lib.serving.prediction_log import PredictionLog, log_url
     from carprice_lib.serving.service import champion_folder
 
@@ -605,7 +615,21 @@ def _round(config: MonitorConfig, window: dict[str, Any], out: Path, report: boo
         given = monitor.window(**window)
         found = monitor.run(given)
         monitor.write_pages(given, found, out, report)
+    print(json.dumps(found.to_json(), ensure_ascii=False) if as_json else summary(found), flush=True)
     return found
+
+
+def _keep_watching(every: str, once: Callable[[], None]) -> None:
+    "Rounds until a signal comes; one that fails is told on standard error."
+    from carprice_lib.monitoring.schedule import ended_by_signals, parse_duration, run_every
+
+    def failed(error: Exception) -> None:
+        if not isinstance(error, (CarpriceError, OSError)):
+            return traceback.print_exception(error)
+        print(f"carprice: {_sentence(error)}", file=sys.stderr, flush=True)
+
+    with ended_by_signals():
+        run_every(parse_duration(every), once, failed)
 
 # %% ../nbs/04_cli.ipynb #528d61a3
 @app.command("retrain")

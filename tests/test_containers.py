@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 import sqlalchemy as sa
+import typer
 import yaml
 from support import COROLLA, PASSWORD, end, free_port
 
@@ -411,6 +412,36 @@ def test_monitoring_of_compose_opens_with_its_token(laboratory, champion, postgr
     assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 401
     assert laboratory.start(service["healthcheck"]["test"][1:], places, CARPRICE_ADMIN_TOKEN="another").wait(60) != 0
     end(process, signal.SIGTERM)
+
+
+def test_watching_of_compose_writes_its_rounds(laboratory, champion, postgres):
+    service = compose(**SECRETS)["watching"]
+    places = {"database:5432": sa.make_url(postgres).host + f":{sa.make_url(postgres).port}"}
+    shutil.rmtree(laboratory.home / "build/monitor", ignore_errors=True)
+    shutil.copytree(champion, laboratory.home / "data/champion/demo", dirs_exist_ok=True)
+    health = service["healthcheck"]["test"][1:]
+    assert laboratory.start(health, places).wait(60) != 0
+    process = laboratory.start(service["command"], places, **service["environment"])
+    laboratory.well(process, health, places)
+    assert "looked at" in process.log.read_text() and "Traceback" not in process.log.read_text()
+    hour_ago = time.time() - 3600
+    os.utime(laboratory.home / "build/monitor/round.json", (hour_ago, hour_ago))
+    assert laboratory.start(health, places).wait(60) != 0
+    end(process, signal.SIGTERM)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_the_unit_of_systemd_is_one():
+    "systemd reads the unit, where there is one to ask; the command that it runs is known to `carprice`."
+    from carprice_lib.cli import app
+
+    unit = DEPLOY / "carprice-monitor.service"
+    [command] = re.findall(r"^ExecStart=/srv/carprice/\.venv/bin/carprice (.+)$", unit.read_text(), re.M)
+    known = typer.main.get_command(app).commands["monitor"]
+    assert known.make_context("monitor", command.split()[1:], resilient_parsing=True).params["every"] == "10m"
+    if verify := shutil.which("systemd-analyze"):
+        said = subprocess.run([verify, "verify", unit], capture_output=True, text=True).stderr
+        assert [line for line in said.splitlines() if "is not executable" not in line] == []
 
 def test_the_laboratory_is_what_the_lock_says():
     [(_, rest)] = [

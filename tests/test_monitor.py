@@ -29,9 +29,10 @@ FLAGS = [
 class Receiver:
     "A webhook that keeps what it is told, and ends a process in the middle of the first message where asked to."
 
-    def __init__(self, port=0, victim=None):
+    def __init__(self, port=0, victim=None, seconds=0.0):
         self.got = []
         self.victim = victim
+        self.seconds = seconds  # before it answers
         hook = type(
             "Hook",
             (BaseHTTPRequestHandler,),
@@ -45,6 +46,7 @@ class Receiver:
         self.got.append(json.loads(request.rfile.read(int(request.headers["content-length"]))))
         if self.victim:
             return os.kill(self.victim(), signal.SIGKILL)
+        time.sleep(self.seconds)
         request.send_response(204)
         request.end_headers()
 
@@ -209,6 +211,68 @@ def test_the_section_has_every_limit():
     section = yaml.safe_load((ROOT / "params.yaml").read_text())["monitor"]
     assert set(section) == set(MonitorConfig.model_fields) >= set(RENAMED.values())
     assert MonitorConfig(**section) == MonitorConfig()
+
+def watcher(clone, url, every, **env):
+    "Start watching."
+    given = dict(CARPRICE_MODEL=clone.model, CARPRICE_LOG_URL=url, PYTHONPATH=ROOT) | env
+    return clone.start(f"exec carprice monitor --every {every} --no-report", **given)
+
+
+def says(process, word, times=1, seconds=120):
+    "Wait until a process has said a word so often."
+    until = time.monotonic() + seconds
+    while process.said().count(word) < times:
+        assert process.poll() is None and time.monotonic() < until, process.said()[-3000:]
+        time.sleep(0.1)
+
+
+def ends_by(process, sig):
+    "A signal ends it soon, by that signal, and without a traceback."
+    process.send_signal(sig)
+    assert process.wait(20) == -sig and "Traceback" not in process.said(), process.said()[-3000:]
+
+
+def told_once(clone, url):
+    "Two that watch at once tell a slow receiver of each alert once."
+    from carprice_lib.serving.prediction_log import PredictionLog, read_window
+
+    with PredictionLog(clone.url) as log, PredictionLog(url) as untold:
+        rows = read_window(log, clone.path / "data/log")
+        untold.write(rows.astype(object).where(rows.notna(), None).to_dict("records"))
+    hook = Receiver(seconds=0.5)
+    both = [watcher(clone, url, "2s", CARPRICE_ALERT_WEBHOOK=f"http://127.0.0.1:{hook.port}/") for _ in range(2)]
+    for process in both:
+        says(process, "looked at", 3)
+    for process, sig in zip(both, (signal.SIGTERM, signal.SIGINT)):
+        ends_by(process, sig)
+    hook.close()
+    told = [(m["event"], m["rule"], m["subject"]) for m in hook.got]
+    assert ("opened", "drift", "km for age") in told
+    assert len(told) == len(set(told)) == len({m["id"] for m in hook.got}), told
+
+def test_two_watchers_on_sqlite(watched):
+    told_once(watched, f"sqlite:///{watched.path / 'twice.db'}")
+
+
+def test_two_watchers_on_postgresql(watched, postgres, monkeypatch):
+    from carprice_lib.serving.prediction_log import log_url
+
+    monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
+    told_once(watched, log_url())
+
+
+def test_a_round_that_fails_is_not_the_last(watched):
+    later = watched.path / "later"
+    process = watcher(watched, f"sqlite:///{watched.path / 'later.db'}", "1s", CARPRICE_MODEL=later)
+    says(process, "carprice: ")
+    shutil.copytree(watched.model, later)
+    says(process, "looked at")
+    ends_by(process, signal.SIGTERM)
+
+
+def test_times_that_are_none(watched):
+    for wrong in ("10", "0s", "soon"):
+        watched.objects(f"carprice monitor --every {wrong}", "such as 30s, 10m, 1h", f"'{wrong}'")
 
 @pytest.fixture(scope="module")
 def board(watched):

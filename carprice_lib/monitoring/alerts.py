@@ -257,24 +257,32 @@ def deliver(
     receivers: Mapping[str, Receiver] | None = None,  # those of the environment by default
 ) -> dict[str, str]:  # why not, by receiver that did not take all
     "Tell receivers what they were not told yet."
-    failed: dict[str, str] = {}
+    told = load_receivers() if receivers is None else receivers
+    log.tables(_META)
+    with log.exclusive("telling alerts"):
+        failed = {name: _deliver_to(log, name, tell) for name, tell in told.items()}
+    return {name: why for name, why in failed.items() if why}
+
+
+def _deliver_to(log: PredictionLog, name: str, tell: Receiver) -> str:
+    "Tell one receiver what it was not told yet; returns why it did not take all."
+    failed = ""
     noted: dict[str, Any]
-    for name, tell in (load_receivers() if receivers is None else receivers).items():
-        with log.begin(_META) as db:
-            pending = _pending(db, name)
-        for id, event, alert in pending:
-            try:
-                tell(message(alert, event, id))
-                noted = dict(done=time.time(), error=None)
-            except (OSError, HTTPException) as e:
-                failed[name], noted = (why := _cause(e)), dict(error=why)
-                down = not isinstance(e, (HTTPError, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused))
-            with log.begin() as db:
-                db.execute(
-                    sa.update(DELIVERIES).where(DELIVERIES.c.id == id).values(tries=DELIVERIES.c.tries + 1, **noted)
-                )
-            if name in failed and down:
-                break
+    with log.begin() as db:
+        pending = _pending(db, name)
+    for id, event, alert in pending:
+        try:
+            tell(message(alert, event, id))
+            noted, down = dict(done=time.time(), error=None), False
+        except (OSError, HTTPException) as e:
+            failed = _cause(e)
+            noted = dict(error=failed)
+            down = not isinstance(e, (HTTPError, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused))
+        with log.begin() as db:
+            said = sa.update(DELIVERIES).where(DELIVERIES.c.id == id)
+            db.execute(said.values(tries=DELIVERIES.c.tries + 1, **noted))
+        if down:
+            break
     return failed
 
 

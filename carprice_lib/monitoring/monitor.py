@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 from fastcore.basics import patch
+from filelock import FileLock
 
 from ..errors import ModelError
 from .alerts import Alert, CheckResult, firing, reconcile, undelivered
@@ -237,8 +238,9 @@ def write_pages(
             attributes=[*reference.attributes],
         )
         texts |= {"drift.html": page, "drift.json": json.dumps(table.to_dict("records"), indent=1)}
-    for name, text in texts.items():
-        draft = home / f".{name}.new"
-        draft.write_text(text + "\n", encoding="utf-8")
-        draft.replace(home / name)
+    with FileLock(home / ".pages.lock"):  # of two rounds at once, the later one's pages stay
+        for name, text in texts.items():
+            draft = home / f".{name}.new"
+            draft.write_text(text + "\n", encoding="utf-8")
+            draft.replace(home / name)
     return [home / name for name in texts]

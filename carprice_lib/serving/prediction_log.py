@@ -14,6 +14,7 @@ import re
 import secrets
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -371,6 +372,42 @@ def begin(
             yield db
     except SQLAlchemyError as e:
         raise LogError(f"The prediction log did not do it ({_cause(e)}).") from None
+
+# %% ../../nbs/serving/00_prediction_log.ipynb #128f4aea
+@patch
+@contextmanager
+def exclusive(
+    self: PredictionLog,
+    task: str,  # what is done, as an error says it
+    seconds: float = 60.0,  # to wait for another process
+) -> Iterator[None]:
+    "Do what no other process with this log does at the same time; raises `LogError` where another does not end."
+    busy = LogError(f"Another process has been {task} for {seconds:g} s, and this one did not wait any longer.")
+    if self.engine.dialect.name == "postgresql":
+        with self.begin() as db:
+            _advisory_lock(db, _MIGRATION_LOCK ^ zlib.crc32(task.encode()), seconds, busy)
+            yield
+    elif file := self.engine.url.database:
+        lock = FileLock(f"{file}.{task.replace(' ', '_')}.lock", timeout=seconds)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise busy from None
+        try:
+            yield
+        finally:
+            lock.release()
+    else:
+        yield  # a SQLite in memory has one process
+
+
+def _advisory_lock(db: sa.Connection, key: int, seconds: float, busy: LogError) -> None:
+    "Take a lock of PostgreSQL until the transaction ends; raises what is given."
+    until = time.monotonic() + seconds
+    while not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(key))):
+        if time.monotonic() > until:
+            raise busy
+        time.sleep(0.05)
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #42f5a0e8
 def _midnight(day: date) -> float:
