@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .model.valuation import depreciation as depreciation
     from .serving.service import Service as Service
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "CarpriceError": "errors",

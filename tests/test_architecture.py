@@ -225,3 +225,9 @@ def test_one_version():
     from carprice_lib import __version__
 
     assert SETTINGS["DEFAULT"]["version"] == __version__
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert (citation["version"], citation["repository-code"]) == (__version__, SETTINGS["DEFAULT"]["git_url"])
+    [newest, *_] = re.findall(r"(?m)^## \[([\d.]+)\] - (.+)$", (ROOT / "CHANGELOG.md").read_text())
+    assert newest == (__version__, citation["date-released"])
+    readme = (ROOT / "README.md").read_text()
+    assert f"Version {__version__}, MIT." in readme and f"carprice-{__version__}-py3" in readme

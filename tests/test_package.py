@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from support import COROLLA, answers, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.prefix) / "bin"
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,24 @@ def test_the_wheel_says_what_it_is(metadata):
     [python] = metadata["Requires-Python"]
     assert set(python.split(",")) == {">=3.11", "<3.14"}
     assert set(metadata["Provides-Extra"]) == {"serve", "pipeline", "monitor", "all", "dev"}
+    assert metadata["License-Expression"] == ["MIT"] and metadata["License-File"] == ["LICENSE"]
+    assert {line.split(",")[0] for line in metadata["Project-URL"]} == {"Source", "Issues", "Changelog", "Security"}
+    assert "Author-email" not in metadata  # there is no address that somebody reads
+
+
+@pytest.mark.network
+def test_an_index_would_take_it(package):
+    package.run("python -m build --outdir ../release", HOME=os.environ["HOME"], seconds=300)
+    said = package.run("uvx --quiet twine==6.2.0 check --strict ../release/*", HOME=os.environ["HOME"], seconds=300)
+    assert said.count("PASSED") == 2, said
+    page = zipfile.ZipFile(next((package.path.parent / "release").glob("*.whl")))
+    [name] = [n for n in page.namelist() if n.endswith("METADATA")]
+    assert not re.findall(r"\]\((?!https?://)[^)]*", page.read(name).decode())
+
+
+def test_the_citation_follows_its_schema():
+    check = [BIN / "check-jsonschema", "--builtin-schema", "vendor.citation-file-format", ROOT / "CITATION.cff"]
+    assert subprocess.run(check, capture_output=True).returncode == 0
 
 
 def test_the_wheel_pins_nothing(metadata):
