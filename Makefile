@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose site images push hub blueprint render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose site images sbom push hub blueprint render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,8 +53,8 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
 	@pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both ends of the requirements): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_package.py
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both images built and run, both ends of the requirements): an hour or two
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_images.py tests/test_package.py tests/test_delivery.py
 
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000
@@ -124,6 +124,7 @@ check: $(READY)  ## notebooks clean, library, tests and README in step with them
 	@actionlint
 	@check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml
 	@check-jsonschema -q --builtin-schema vendor.renovate .github/renovate.json
+	@kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	@pre-commit validate-config
 
 coverage: $(READY)  ## which lines of the exported library the notebooks prove (90 % at least); pages in build/coverage
@@ -168,6 +169,16 @@ site: $(READY)  ## gather the report as a site in build/site
 images: $(READY)  ## build the images of the service, with the promoted model, and of training
 	@docker build -f deploy/Dockerfile.api --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-api:$(TAG) .
 	@docker build -f deploy/Dockerfile.training --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-training:$(TAG) .
+
+# The environments are made by the very lines of the Dockerfiles, and kept no longer than it takes to list them.
+MADE = s/^RUN .*(python -m venv .*)$$/\1/p; s/^RUN .*(uv pip install --python .*)$$/\1/p
+HERE = s,uv pip install,& --quiet,; s,/srv/venv,build/sbom/$$image,; s, -r requirements.txt, -r deploy/requirements.txt,; s,([^e]) \.$$,\1 -e .,
+sbom: $(READY)  ## list the Python packages of both images as CycloneDX, in build/sbom (those of Debian are in the base image's own list)
+	@rm -rf build/sbom && mkdir -p build/sbom
+	@for image in api training; do \
+	  sed -nE '$(MADE)' deploy/Dockerfile.$$image | sed -E "$(HERE)" | UV_COMPILE_BYTECODE=0 bash -e -o pipefail && \
+	  cyclonedx-py environment build/sbom/$$image --output-reproducible -o build/sbom/carprice-$$image.cdx.json && \
+	  rm -rf build/sbom/$$image || exit 1; done
 
 push: $(READY)  ## push both images to the registry that IMAGE names (REGISTRY_TOKEN of REGISTRY_USER); a workflow is told their digests
 	@$(call lacks,REGISTRY_TOKEN,no image is pushed) || { \

@@ -91,6 +91,19 @@ def test_no_secret_and_no_listing_goes_into_an_image(source):
         f for f in taken if (source / f).read_text(errors="replace") == "mine" or f.startswith((".git", ".venv"))
     ]
 
+
+def test_the_laboratory_is_given_all_that_its_pipeline_reads(source):
+    told = yaml.safe_load((source / "dvc.yaml").read_text())["stages"].values()
+    reads = {dep for stage in told for dep in stage["deps"]}
+    outs = [out for stage in told for out in [*stage["outs"], *stage.get("metrics", [])]]
+    makes = {name for out in outs for name in ([out] if isinstance(out, str) else out)}
+    there = [*context(source), *makes]
+
+    def found(dep):
+        return any(dep == f or f.startswith(f"{dep}/") or dep.startswith(f"{f}/") for f in there)
+
+    assert not [dep for dep in reads if not found(dep)]
+
 USER = 65534
 ROOTED = os.getuid() == 0
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -455,16 +468,20 @@ def test_the_laboratory_is_what_the_lock_says():
     ).stderr
     assert set(re.findall(r"^ [-+~] ([\w.-]+)", said, flags=re.M)) <= {"carprice"}, said
 
+def pushed(name: str) -> str:
+    "The image that cd.yml pushes for the version in settings.ini."
+    settings = ConfigParser(interpolation=None)
+    settings.read(ROOT / "settings.ini")
+    told = settings["DEFAULT"]
+    return f"ghcr.io/{told['user']}/{told['repo']}-{name}:v{told['version']}"
+
+
 def test_render_serves_the_image_of_the_api(api, postgres, monkeypatch):
     from carprice_lib.serving.prediction_log import log_url
 
     blueprint = yaml.safe_load((DEPLOY / "render.yaml").read_text())
     [service], [database] = blueprint["services"], blueprint["databases"]
-    settings = ConfigParser(interpolation=None)
-    settings.read(ROOT / "settings.ini")
-    told = settings["DEFAULT"]
-    pushed = f"ghcr.io/{told['user']}/{told['repo']}-api:v{told['version']}"  # as cd.yml names it
-    assert (service["runtime"], service["image"]["url"]) == ("image", pushed)
+    assert (service["runtime"], service["image"]["url"]) == ("image", pushed("api"))
     env = {v["key"]: v for v in service["envVars"]}
     assert str(env["PORT"]["value"]) == api.said["EXPOSE"] == api.command[-1]
     assert f":{api.said['EXPOSE']}{service['healthCheckPath']}'" in api.health[-1]
@@ -477,3 +494,37 @@ def test_render_serves_the_image_of_the_api(api, postgres, monkeypatch):
     )  # as Render writes it: postgresql://user:password@host:port/database
     with sa.create_engine(log_url()).connect() as db:
         assert db.scalar(sa.text("select 1")) == 1
+
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", MANIFESTS, ids=lambda f: f.name)
+def test_manifests_follow_their_schemas(file, tmp_path):
+    check = [BIN / "kubernetes-validate", "--strict"]
+    (tmp_path / file.name).write_text(file.read_text().replace("readinessProbe:", "readynessProbe:"))
+    assert "readynessProbe" in fails(*check, tmp_path / file.name)
+    assert not (said := fails(*check, file)), said
+
+
+def test_manifests_run_what_was_pushed():
+    told = [part for file in MANIFESTS for part in yaml.safe_load_all(file.read_text())]
+    deployments = {part["metadata"]["name"]: part["spec"] for part in told if part["kind"] == "Deployment"}
+    ports = {part["metadata"]["name"]: part["spec"]["ports"][0]["port"] for part in told if part["kind"] == "Service"}
+    assert ports == {"carprice-api": 8000, "carprice-monitoring": 8501} and set(deployments) == set(ports)
+    for name, spec in deployments.items():
+        labels = spec["template"]["metadata"]["labels"]
+        assert spec["selector"]["matchLabels"] == labels == {"app": name}
+        pod = spec["template"]["spec"]
+        assert pod["securityContext"]["runAsUser"] == 10001 and pod["securityContext"]["runAsNonRoot"]
+        assert pod["containers"][0]["ports"][0]["containerPort"] == ports[name]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in pod["containers"]:
+            assert container["image"] == pushed("api" if name == "carprice-api" else "training")
+            may = container["securityContext"]
+            assert may["readOnlyRootFilesystem"] and not may["allowPrivilegeEscalation"]
+            assert may["capabilities"] == {"drop": ["ALL"]} and "memory" in container["resources"]["limits"]
+            assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+            secret = [v["valueFrom"]["secretKeyRef"] for v in container["env"]]
+            assert {key["name"] for key in secret} == {"carprice"}
+    served = compose(**SECRETS)["monitoring"]["command"]
+    assert deployments["carprice-monitoring"]["template"]["spec"]["containers"][0]["command"] == served
