@@ -79,16 +79,18 @@ bench: $(PEER_ENV)  ## the model beside its peers, and its costs: days on two co
 	@carprice benchmark $(if $(QUICK),--quick) $(asked)
 
 # Prefect pins packages older than ours, so it has an environment of its own, and speaks to the project through the `carprice` command.
-FLOW := build/prefect/.ready
-PREFECT := PREFECT_API_URL=http://127.0.0.1:4200/api PREFECT_HOME="$(CURDIR)/build/prefect/home" PREFECT_SERVER_ANALYTICS_ENABLED=false
-$(FLOW): settings.ini $(READY)
+PREFECT_ENV := build/prefect/.ready
+PREFECT_PORT ?= 4200
+PREFECT := PREFECT_API_URL=http://127.0.0.1:$(PREFECT_PORT)/api PREFECT_HOME="$(CURDIR)/build/prefect/home" PREFECT_SERVER_ANALYTICS_ENABLED=false
+$(PREFECT_ENV): settings.ini $(READY)
 	@test -x build/prefect/bin/python || $(PYTHON) -m venv build/prefect
 	@uv pip install --quiet --python build/prefect/bin/python "$$(sed -n 's/^prefect_requirements = //p' settings.ini)"
-	@touch $(FLOW)
+	@touch $(PREFECT_ENV)
 
-flow: $(FLOW)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200
-	@export $(PREFECT) PYTHONPATH="$(CURDIR)"; build/prefect/bin/prefect server start --host 127.0.0.1 --port 4200 & server=$$!; \
-	trap "kill $$server" EXIT; build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow
+flow: $(PREFECT_ENV)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200 (PREFECT_PORT)
+	@export $(PREFECT) PYTHONPATH="$(CURDIR)"; trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap exit INT TERM; \
+	build/prefect/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT) & \
+	build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow & wait -n
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter

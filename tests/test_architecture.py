@@ -194,6 +194,29 @@ def test_no_pickle_in_the_library():
         assert not re.search(r"\b(pickle|joblib|cloudpickle)\b", path.read_text()), path.name
 
 
+SECRET = re.compile(r"(api_?|admin_?)?(keys?|admin|tokens?|passwords?|secrets?)")
+
+
+def plain_comparisons(text: str) -> list[str]:
+    "Comparisons of secrets by `==`, `in` and the like, whose time tells how much of a guess was right."
+    found = []
+    for node in filter(lambda n: isinstance(n, ast.Compare), ast.walk(ast.parse(text))):
+        parts = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+        methods = {id(part.func) for part in parts if isinstance(part, ast.Call)}
+        names = [getattr(p, "id", getattr(p, "attr", None)) for p in parts if id(p) not in methods]
+        if any(SECRET.fullmatch(name) for name in names if isinstance(name, str)):
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_secrets_are_compared_in_the_same_time():
+    for fault in ("given == key.encode()", "given in self.keys", "limits.admin != token"):
+        assert plain_comparisons(fault) == [fault]
+    assert plain_comparisons("{'rows'} <= about.keys()") == []
+    files = [p for wing in ("serving", "apps", "monitoring") for p in (LIBRARY / wing).glob("*.py")]
+    assert {p.name: found for p in files if (found := plain_comparisons(p.read_text()))} == {}
+
+
 def test_requirements_are_ranges_that_hold_what_is_locked():
     locked = dict(re.findall(r"(?m)^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text()))
     kinds = ("serve", "monitor", "pipeline", "dev")

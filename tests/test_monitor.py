@@ -88,6 +88,7 @@ def test_kill_between_opening_and_telling(clones):
 def test_alerts_in_postgresql(postgres, monkeypatch):
     from carprice_lib.monitoring.alerts import (
         CheckResult,
+        FullRound,
         deliver,
         firing,
         reconcile,
@@ -117,6 +118,18 @@ def test_alerts_in_postgresql(postgres, monkeypatch):
             "drift"
         ]
         assert len(up.got) == 1 and not firing(log) and len(resolved(log)) == 1
+        for hours, status in ((0, "firing"), (1, "unknown")):
+            reconcile(
+                log,
+                [bad] if hours == 0 else [],
+                {},
+                hours * 3600.0,
+                FullRound("1-abc", lambda a: "Nobody asked.", 48.0),
+            )
+            assert [(a.status, a.model) for a in firing(log)] == [(status, "1-abc")]
+        assert [a.status for a in reconcile(log, [], {}, 49 * 3600.0, FullRound("1-abc", lambda a: "", 48.0))] == [
+            "unknown"
+        ]
         up.close()
         tally = RequestCounters(since=time.time() - 300)
         tally.count(500, 0.7)

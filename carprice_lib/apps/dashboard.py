@@ -36,10 +36,10 @@ from carprice_lib.apps.charts import (
 from .i18n import format_money
 from .page import LOOK
 from ..errors import ServiceError
-from ..monitoring.alerts import Alert, CheckResult, firing, resolved
+from ..monitoring.alerts import Alert, CheckResult, firing, moment, resolved
 from ..monitoring.checks import realized_performance
 from ..monitoring.config import MonitorConfig
-from ..monitoring.monitor import Monitor, PredictionWindow, moment
+from ..monitoring.monitor import Monitor, PredictionWindow
 from ..monitoring.reference import Reference, share_error
 from ..monitoring.service_health import ServiceMetrics, service_metrics
 from ..monitoring.service_health import service_metrics_by_step as live_over_time
@@ -163,10 +163,10 @@ def glance(r: Reading, config: MonitorConfig) -> str:  # HTML
 
 def alert_list(r: Reading) -> str:  # HTML
     "Open alerts, and those that are over."
-    rows = [(a.name, moment(a.opened), a.why) for a in r.open]
+    rows = [(a.name, moment(a.opened), a.text) for a in r.open]
     parts = [table(("open", "since (UTC)", "why"), rows) if rows else "<p>Nothing is wrong.</p>"]
     if r.closed:
-        over = [(a.name, moment(a.opened), moment(a.closed), a.why) for a in r.closed if a.closed]
+        over = [(a.name, moment(a.opened), moment(a.closed), a.text) for a in r.closed if a.closed]
         parts.append(
             f"<details><summary>{len(over)} past</summary>{table(('alert', 'from (UTC)', 'to (UTC)', 'why'), over)}</details>"
         )

@@ -186,9 +186,8 @@ def _estimate(
             if distance.alarm
             else f"{unlike.value:.0%} of the rows are unlike those that errors are known of"
         )
-        return CheckResult(
-            "estimate", "mape", grown, config.max_mape_ratio, False, f"The error cannot be estimated: {why}."
-        )
+        text = f"The error cannot be estimated: {why}."
+        return CheckResult("estimate", "mape", grown, config.max_mape_ratio, False, text, known=False)
     seen = f"from the cars alone an error of {was * grown:.1%} is to be expected, {was:.1%} on the held-out rows; a change of prices is not seen so"
     return Check("estimate", "mape", partial(mean_ratio_test, *sizes, most=config.max_mape_ratio), seen, _TIMES).answer(
         alpha

@@ -29,6 +29,8 @@ class MonitorConfig(BaseModel):
     latency_ms: Annotated[float, Field(gt=0)] = 500.0  # that 95 % of the answers may take
     max_error_rate: Share = 0.05  # share of requests that may fail
     availability: Share = 0.99  # share of minutes in which the service must be there
+    # alerts
+    resolve_timeout_hours: Hours = 48.0  # after which an alert whose figure is no longer known closes as unknown
     # drift and accuracy
     familywise_alpha: Annotated[float, Field(gt=0, le=0.05)] = (
         0.0005  # share of clean windows with any false alarm at all

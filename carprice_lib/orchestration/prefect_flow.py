@@ -77,7 +77,8 @@ def needed(
     said: str,  # by `carprice monitor --json`
 ) -> list[str]:  # names of the alerts that ask for a new model
     "Which open alerts can a new model close?"
-    return [a["rule"] for a in json.loads(said.strip().splitlines()[-1])["open"] if a["rule"] in MENDED]
+    open_ = json.loads(said.strip().splitlines()[-1])["open"]
+    return [a["rule"] for a in open_ if a["rule"] in MENDED and a["status"] == "firing"]
 
 # %% ../../nbs/orchestration/03_prefect_flow.ipynb #fa9caf70
 def make_circle() -> Any:  # a Prefect flow of `root` and `always`
