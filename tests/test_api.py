@@ -163,13 +163,13 @@ def hostile_routes(base, requests, chance):
     operations = [o.ok() for o in schemathesis.openapi.from_url(f"{base}/openapi.json").get_all_operations()]
     each = requests // sum(o.method == "post" for o in operations)  # there is but one way to ask for /health
     for operation in operations:
-        admin = "admin" in operation.path  # each of its answers may take a model anew
+        few = "admin" in operation.path  # each of its answers may take a model anew
 
         @seed(chance)
-        @settings(max_examples=10 if admin else max(each, 10), **QUIET)
+        @settings(max_examples=10 if few else max(each, 10), **QUIET)
         @given(case=operation.as_strategy(), token=st.sampled_from(["t", "T", "", "t t"]))
-        def one(case, token, admin=admin):
-            told = {"authorization": f"Bearer {token}"} if admin else {}
+        def one(case, token):
+            told = {"authorization": f"Bearer {token}"} if "admin" in case.operation.path else {}
             answer = case.call(timeout=30, headers=told)
             got[f"{case.operation.path} {answer.status_code}"] += 1
             fine = answer.status_code < 500 and str(answer.status_code) in case.operation.definition.raw["responses"]

@@ -398,7 +398,7 @@ def test_training_logs_to_mlflow_and_promotes(laboratory):
     shutil.rmtree(champion / "demo")
     server = laboratory.start(services["mlflow"]["command"], places, **services["mlflow"]["environment"])
     laboratory.well(server, services["mlflow"]["healthcheck"]["test"][1:], places)
-    run = laboratory.start([*laboratory.command, "evaluate"], places, **services["training"]["environment"])
+    run = laboratory.start([*laboratory.command, "promote"], places, **services["training"]["environment"])
     laboratory.well(run, laboratory.health, places, **services["training"]["environment"])
     assert run.wait(300) == 0, run.log.read_text()[-3000:] + server.log.read_text()[-2000:]
     with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/2.0/mlflow", headers={"host": f"mlflow:{port}"}) as client:

@@ -46,7 +46,7 @@ def test_a_name_is_taken_once(own):
     assert (own.path / "data/catalogue.yaml").read_bytes() == before
 
 def test_the_pipeline_runs_on_it(own):
-    own.run("carprice datasets use mine && dvc repro evaluate", seconds=600)
+    own.run("carprice datasets use mine && dvc repro promote", seconds=600)
     metrics = own.read("reports/metrics.json")
     rows = metrics["rows"]
     assert metrics["dataset"] == "mine" and "truth" not in metrics

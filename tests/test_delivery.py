@@ -10,6 +10,8 @@ from urllib.request import Request, urlopen
 import pytest
 from support import answers, end, free_port
 
+from carprice_lib.model.price_model import model_hash
+
 GOLF = dict(brand="Volkswagen", model="Golf", year=2019, km_driven=60000, fuel="Petrol", transmission="Manual")
 CAR = "--brand Volkswagen --model Golf --year 2019 --km 60000 --fuel Petrol --transmission Manual"
 PROMISED = ("data/model/candidate/checksums.json", "data/model/champion/checksums.json", "reports/metrics.json")
@@ -93,7 +95,8 @@ def served(clone):
 def test_an_experiment_leaves_the_champion(released):
     project, left = released
     before = served(project)
-    project.edit("reports/gate.json", "(?s).+", '{"promoted": true, "reason": "Better."}')
+    gate = dict(promoted=True, reason="Better.", against=model_hash(project.path / "data/champion/demo"))
+    (project.path / "reports/gate.json").write_text(json.dumps(gate))
     project.run("carprice apply-gate", DVC_EXP_BASELINE_REV="abc1234")
     project.run("dvc exp run -n closer -S evaluate.resamples=150", seconds=900)
     assert project.read("reports/metrics.json")["interval"]["nominal"] == 0.8 and served(project) == before

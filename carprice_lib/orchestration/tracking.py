@@ -438,15 +438,21 @@ def apply_gate(
     dataset: str,  # name of the dataset
     allowed: bool | None = None,  # may the champion move? None: in a run, not in an experiment of DVC
 ) -> bool:  # did the candidate become champion?
-    "Promote the candidate where the gate passed it, and write the champion as DVC carries it."
+    "Promote the candidate where the gate passed it against today's champion, and write the champion as DVC carries it."
+    from carprice_lib.model.price_model import model_hash
+
     home = Path(root)
     gate = json.loads((home / "reports/gate.json").read_text(encoding="utf-8"))
     if allowed is None:
         allowed = "DVC_EXP_BASELINE_REV" not in os.environ
-    moves = gate["promoted"] and allowed
+    champion = home / "data/champion" / dataset
+    judged = _dataset_of(champion) is None or model_hash(champion) in (
+        gate["against"],
+        model_hash(home / "data/model/candidate"),
+    )
+    moves = gate["promoted"] and judged and allowed
     if moves:
         promote_candidate(root, dataset)
-    champion = home / "data/champion" / dataset
     if _dataset_of(champion) is None:
         champion = home / "data/model/candidate"  # the first of its dataset, in an experiment
     told = champion / "promoted.json"
