@@ -87,10 +87,12 @@ $(PREFECT_ENV): settings.ini $(READY)
 	@uv pip install --quiet --python build/prefect/bin/python "$$(sed -n 's/^prefect_requirements = //p' settings.ini)"
 	@touch $(PREFECT_ENV)
 
+# The flow is stopped before its server, whose answer it waits for; `timeout` gives each 20 seconds to end, and keeps the keyboard's signals from it.
 flow: $(PREFECT_ENV)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200 (PREFECT_PORT)
-	@export $(PREFECT) PYTHONPATH="$(CURDIR)"; trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap exit INT TERM; \
-	build/prefect/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT) & \
-	build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow & wait -n
+	@export $(PREFECT) PYTHONPATH="$(CURDIR)"; \
+	timeout --kill-after=20 0 build/prefect/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT) & server=$$!; \
+	timeout --kill-after=20 0 build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow & flow=$$!; \
+	trap 'trap "" INT TERM; for job in $$flow $$server; do kill $$job 2>/dev/null; wait $$job; done' EXIT; trap exit INT TERM; wait -n
 
 # The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
 HOOKS := $(VENV)/hooks/.jupyter
