@@ -203,8 +203,8 @@ render: $(READY)  ## have Render run the image of the API that was pushed (RENDE
 	  curl --fail --silent --show-error --retry 3 --request POST --output /dev/null --url-query imgURL=$(NAMED)-api:$(TAG) --config - && \
 	  echo "Render deploys $(NAMED)-api:$(TAG)"; }
 
-lock: $(READY)  ## pin every dependency anew
-	@uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock
+lock: $(READY)  ## pin every dependency, and keep the pins that still fit (UPGRADE=1: the newest of each)
+	@uv pip compile $(if $(UPGRADE),--upgrade) --quiet --universal --python-version 3.11 --no-emit-index-url --custom-compile-command "make lock" --all-extras pyproject.toml -o requirements.lock
 
 clean: ## remove what runs made, but no results and no data
 	@rm -rf build/[!bp]* dist .pytest_cache .hypothesis .ruff_cache .mypy_cache .coverage*
