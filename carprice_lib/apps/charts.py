@@ -6,7 +6,7 @@
 __all__ = ['UP', 'DOWN', 'MARK', 'NAMES', 'WIDTH', 'LINES', 'DASHES', 'LEFT', 'RIGHT', 'TOP', 'FLOOR', 'TALL', 'DAY', 'SMALL',
            'NOTHING', 'BLOCKS_CSS', 'waterfall_chart', 'deal_chart', 'depreciation_chart', 'range_chart', 'ticks',
            'time_series_chart', 'quantile_chart', 'histogram_chart', 'short_number', 'share_chart', 'bin_chart', 'Html',
-           'as_html', 'tile', 'table', 'section', 'side_by_side']
+           'as_html', 'tile', 'table', 'error_html', 'section', 'side_by_side']
 
 # %% ../../nbs/apps/01_charts.ipynb #064fb0f7
 import math
@@ -498,6 +498,15 @@ def table(
     body = "".join(f"<tr>{''.join(f'<td>{as_html(c)}</td>' for c in r)}</tr>" for r in rows)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return Html(f'<div class="wide"><table class="like">{inner}</table></div>')
+
+
+def error_html(
+    sentence: str,  # what is wrong
+    language: str = "en",  # one of `LANGUAGES`
+) -> str:
+    "What went wrong, where a screen reader says it at once."
+    refusal = translate(language, "refused", why=sentence)
+    return f'<div role="alert" class="sorry">{escape(refusal)}</div>'
 
 # %% ../../nbs/apps/01_charts.ipynb #59fec365
 def section(
