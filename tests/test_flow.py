@@ -124,4 +124,4 @@ def test_make_flow(finished, prefect, clones):
     end(up)
     family = psutil.Process(flow.pid).children(recursive=True)
     flow.send_signal(signal.SIGTERM)
-    assert flow.wait(30) and not psutil.wait_procs(family, timeout=30)[1]
+    assert flow.wait(60) and not psutil.wait_procs(family, timeout=30)[1]
