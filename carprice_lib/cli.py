@@ -490,6 +490,7 @@ def models_command(as_json: Annotated[bool, typer.Option("--json", help="For mac
 @app.command("apply-gate")
 def apply_gate_command() -> None:
     "Promote the candidate where the gate passed it, and keep the champion for DVC; `dvc repro` asks for it."
+    check_extras("pipeline")
     from carprice_lib.orchestration import tracking as track
 
     params = load_params(Path.cwd())
@@ -502,6 +503,7 @@ def promote_command(
     force: Annotated[bool, typer.Option("--force", help="Also where the gate did not pass it")] = False,
 ) -> None:
     "Make the newest candidate, of a run or an experiment, the champion; a running service follows within seconds."
+    check_extras("pipeline")
     from carprice_lib.orchestration import tracking as track
 
     root = Path.cwd()

@@ -25,6 +25,8 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from carprice_lib._dev.publish import copy_project
+
 ROOT = Path(__file__).resolve().parent.parent
 COROLLA = {
     "brand": "Toyota",
@@ -118,12 +120,7 @@ class Clone:
 
     def fill(self):
         "Copy what git would take, and commit it."
-        files = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout
-        for f in filter(lambda f: (ROOT / f).is_file(), files.splitlines()):
-            (self.path / f).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / f, self.path / f)
+        copy_project(ROOT, self.path)
         self.lend()
         self.run("git init -q -b main && git add -A && git commit -qm start")
         return self

@@ -263,12 +263,27 @@ def test_a_sale_is_kept(site, opened):
     assert "another currency" in page.wait_for_selector("#sold_said [role=alert]").inner_text()
 
 def test_a_file(visit, tmp_path):
-    pd.DataFrame([COROLLA] * 30 + [COROLLA | {"year": 1800}]).to_csv(tmp_path / "cars.csv", index=False)
+    offers = [COROLLA | {"price": price} for price in (9000, 15_000, 11_000)] * 10
+    pd.DataFrame(offers + [COROLLA | {"year": 1800}]).to_csv(tmp_path / "cars.csv", index=False)
     visit.get_by_role("tab", name="Many cars").click()
     visit.set_input_files("#file input[type=file]", tmp_path / "cars.csv")
     visit.wait_for_selector("#file a[download='cars.csv']")  # the name alone is one text only while it uploads
+    visit.wait_for_selector("#mapping >> text=How the columns are read")
     visit.click("#price_file")
-    visit.wait_for_selector("text=30 priced, 1 marked", timeout=60_000)
+    visit.wait_for_selector("text=30 priced, 0 beyond what the model can price, 1 in error", timeout=60_000)
+    assert "€9,000" in visit.inner_text("#rows tbody tr >> nth=0")
+    visit.get_by_text("offered above value").click()
+    visit.wait_for_selector("#rows tbody tr:first-child:has-text('€15,000')")
+    visit.get_by_text("only rows without a price").click()
+    visit.wait_for_selector("#rows tbody tr:first-child:has-text('year')")
+    assert visit.locator("#rows tbody tr").count() == 1
+    visit.get_by_text("xlsx").click()
+    visit.wait_for_selector("#priced a[download='priced-cars.xlsx']")
+    with visit.expect_download() as got:
+        visit.locator("#priced a[download]").first.click()
+    assert len(pd.read_excel(got.value.path(), engine="calamine")) == 31
+    visit.get_by_text("csv", exact=True).click()
+    visit.wait_for_selector("#priced a[download='priced-cars.csv']")
     with visit.expect_download() as got:
         visit.locator("#priced a[download]").first.click()
     assert pd.read_csv(got.value.path())["error"].notna().sum() == 1

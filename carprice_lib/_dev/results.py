@@ -266,12 +266,13 @@ def renew(
     path = root / "nbs/index.ipynb"
     text = path.read_text(encoding="utf-8")
     book = json.loads(path.read_text(encoding="utf-8"))
+    rows = pd.read_json(root / "reports/benchmark/rows.json")
     places = {
         r"(?s)(?<=```text\n)dataset  .*?(?=\n```)": results_table(root),
         r"\| carprice against.*(\n\|.*)*": beside(pd.read_json(root / "reports/benchmark.json")),
         r"\| over markets.*(\n\|.*)*": over_markets(pd.read_json(root / "reports/benchmark/gaps.json")),
-        r"All learn from the same rows.*": about_peers(pd.read_json(root / "reports/benchmark/rows.json")),
-        r"With duplicates on both sides.*": about_leaks(pd.read_json(root / "reports/benchmark/rows.json")),
+        r"All learn from the same rows.*": about_peers(rows),
+        r"With duplicates on both sides.*": about_leaks(rows),
         r"\| what serving costs.*(\n\|.*)*\n\n.*": serving_costs(_read(root, "serving")),
     }
     for metrics in _read(root, "datasets").values():

@@ -7,7 +7,7 @@ __all__ = ['UP', 'DOWN', 'MARK', 'NAMES', 'WIDTH', 'THIS_CAR', 'DEARER', 'CHEAPE
            'LEFT', 'RIGHT', 'TOP', 'FLOOR', 'TALL', 'DAY', 'SMALL', 'NOTHING', 'BLOCKS_CSS', 'ticks', 'waterfall_chart',
            'deal_chart', 'deal_legend', 'hatching_legend', 'legend', 'depreciation_chart', 'range_chart',
            'time_series_chart', 'quantile_chart', 'histogram_chart', 'short_number', 'share_chart', 'bin_chart', 'Html',
-           'as_html', 'tile', 'table', 'section', 'side_by_side']
+           'as_html', 'tile', 'table', 'alert_html', 'error_html', 'section', 'side_by_side']
 
 # %% ../../nbs/apps/01_charts.ipynb #064fb0f7
 import math
@@ -286,9 +286,9 @@ DAY = 86_400  # seconds
 
 
 def _moments(begin: float, end: float) -> list[tuple[float, str]]:
-    "Moments to name below, with their names: hours of up to two days, else days."
+    "Moments to name below, with their names: minutes and hours of up to three days, else days."
     days = max(math.ceil((end - begin) / 7 / DAY), 1)
-    hours = next((h for h in (1, 3, 6, 12) if (end - begin) / h / 3600 <= 7), None)
+    hours = next((h for h in (1 / 12, 1 / 4, 1 / 2, 1, 3, 6, 12) if (end - begin) / h / 3600 <= 7), None)
     step = days * DAY if hours is None else hours * 3600
 
     def name(at: float) -> str:
@@ -341,7 +341,7 @@ def _line(points: list[tuple[float, float]], colour: str, dash: str) -> str:
     "A run of points; a single one is a dot."
     x, y = zip(*points)
     if len(points) == 1:
-        return f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="2" fill="{colour}"/>'
+        return f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="3" fill="{colour}"/>'
     stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" stroke-linejoin="round"'
     return f'<polyline points="{_points(x, y)}" fill="none" {stroke}/>'
 
@@ -356,6 +356,7 @@ def time_series_chart(
     form: Callable[[float], str] = "{:g}".format,  # a value in words
     limit: float | None = None,  # a line where an alarm begins
     band: tuple[Sequence[float | None], Sequence[float | None]] | None = None,  # low and high, each (n,)
+    unit: float = 0.0,  # smallest step that the words tell apart, such as 1 of a count
 ) -> str:  # SVG
     "Figures over time."
     heading = _text(4, 14, title, font_weight="600")
@@ -363,7 +364,7 @@ def time_series_chart(
     if not known:
         return _svg(60, [heading, _text(4, 44, NOTHING, opacity="0.75")], f"{title}: {NOTHING}")
     shown = limit if limit is not None and limit <= 2 * max(known) else None
-    top = max([*known, shown or 0])
+    top = max([*known, shown or 0, 4 * unit])
     x_of, y_of, parts = _frame(at[0], max(at[-1], at[0] + 60), ticks(top), form)
     parts.append(heading)
     x = [x_of(moment) for moment in at]
@@ -581,6 +582,21 @@ def table(
     body = "".join(f"<tr>{''.join(f'<td>{as_html(c)}</td>' for c in r)}</tr>" for r in rows)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
     return Html(f'<div class="wide"><table class="like">{inner}</table></div>')
+
+
+def alert_html(
+    sentence: str,  # what is wrong
+) -> str:
+    "What went wrong, where a screen reader says it at once."
+    return f'<div role="alert" class="sorry">{escape(sentence)}</div>'
+
+
+def error_html(
+    sentence: str,  # what is wrong, in English
+    language: str = "en",  # one of `LANGUAGES`
+) -> str:
+    "What a program says went wrong, as the language says that it does."
+    return alert_html(translate(language, "refused", why=sentence))
 
 # %% ../../nbs/apps/01_charts.ipynb #59fec365
 def section(
