@@ -32,6 +32,7 @@ ORDER = [
     "test_space",
     "test_monitor",
     "test_ci_workflows",
+    "test_docs",
     "test_flow",
     "test_api",
     "test_wild",

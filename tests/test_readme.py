@@ -13,7 +13,7 @@ from support import answers, dealer_table, end
 
 ROOT = Path(__file__).resolve().parent.parent
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
-HOURS = ("make test", "make soak", "make bench")  # longer than a test may take, or tests themselves
+HOURS = ("make test", "make soak", "make bench", "make docs")  # longer than a test may take, or tests themselves
 SERVERS = ("make lab", "make mlflow", "make serve")
 
 def commands(text: str) -> list[str]:

@@ -203,9 +203,9 @@ def ticks(
 
 
 def _moments(begin: float, end: float) -> list[tuple[float, str]]:
-    "Moments to name below, with their names: hours of up to two days, else days."
+    "Moments to name below, with their names: minutes and hours of up to three days, else days."
     days = max(math.ceil((end - begin) / 7 / DAY), 1)
-    hours = next((h for h in (1, 3, 6, 12) if (end - begin) / h / 3600 <= 7), None)
+    hours = next((h for h in (1 / 12, 1 / 4, 1 / 2, 1, 3, 6, 12) if (end - begin) / h / 3600 <= 7), None)
     step = days * DAY if hours is None else hours * 3600
 
     def name(at: float) -> str:
@@ -258,7 +258,7 @@ def _line(points: list[tuple[float, float]], colour: str, dash: str) -> str:
     "A run of points; a single one is a dot."
     x, y = zip(*points)
     if len(points) == 1:
-        return f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="2" fill="{colour}"/>'
+        return f'<circle cx="{x[0]:.1f}" cy="{y[0]:.1f}" r="3" fill="{colour}"/>'
     stroke = f'stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}" stroke-linejoin="round"'
     return f'<polyline points="{_points(x, y)}" fill="none" {stroke}/>'
 
@@ -273,6 +273,7 @@ def time_series_chart(
     form: Callable[[float], str] = "{:g}".format,  # a value in words
     limit: float | None = None,  # a line where an alarm begins
     band: tuple[Sequence[float | None], Sequence[float | None]] | None = None,  # low and high, each (n,)
+    unit: float = 0.0,  # smallest step that the words tell apart, such as 1 of a count
 ) -> str:  # SVG
     "Figures over time."
     heading = _text(4, 14, title, font_weight="600")
@@ -280,7 +281,7 @@ def time_series_chart(
     if not known:
         return _svg(60, [heading, _text(4, 44, NOTHING, opacity="0.75")], f"{title}: {NOTHING}")
     shown = limit if limit is not None and limit <= 2 * max(known) else None
-    top = max([*known, shown or 0])
+    top = max([*known, shown or 0, 4 * unit])
     x_of, y_of, parts = _frame(at[0], max(at[-1], at[0] + 60), ticks(top), form)
     parts.append(heading)
     x = [x_of(moment) for moment in at]

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
 
 from ..errors import CarpriceError
 from ..serving.api import make_api
@@ -124,6 +126,26 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
             await task
         stack.callback(app.state.api.log.close)
 
+# %% ../../nbs/apps/05_server.ipynb #4eb95766
+def _add_report(app: FastAPI, folder: Path) -> None:
+    "Serve the report and what it links to at `/report/`."
+    files = StaticFiles(directory=folder, html=True, check_dir=False, follow_symlink=True)
+
+    async def to_folder(request: Request) -> Response:
+        return RedirectResponse("report/")  # as seen from the browser, whatever stands before the service
+
+    async def report_file(request: Request) -> Response:
+        path = request.path_params["path"]
+        try:
+            return await files.get_response(path, request.scope)
+        except HTTPException as e:
+            if not (folder / "index.html").is_file():
+                raise ApiError(404, "There is no report yet: `make repro` makes one.") from e
+            raise ApiError(404, f"The report has no page {path!r}; it begins at /report/.") from e
+
+    app.add_route("/report", to_folder, include_in_schema=False)
+    app.add_route("/report/{path:path}", report_file, include_in_schema=False)
+
 # %% ../../nbs/apps/05_server.ipynb #ed3eedad
 def make_app(
     root: str | Path = ".",  # the project's root
@@ -134,17 +156,11 @@ def make_app(
     log = PredictionLog(log_url(root), Path(root).resolve() / "data/log")
     app = make_api(service, log)
     app.state.with_page, app.state.parquet, app.router.lifespan_context = page, log.parquet_folder, _life
-    report = Path(root).resolve() / "reports/index.html"
-
-    async def the_report(request: Request) -> Response:
-        if report.is_file():
-            return FileResponse(report)
-        raise ApiError(404, "There is no report yet: `make repro` makes one.")
+    _add_report(app, Path(root).resolve() / "reports")
 
     async def not_yet(request: Request) -> Response:
         return HTMLResponse(WAIT)
 
-    app.add_route("/report", the_report, include_in_schema=False)
     if page:
         app.add_route("/", not_yet, include_in_schema=False)
     return app
