@@ -40,7 +40,7 @@ from carprice_lib.apps.charts import (
     time_series_chart,
 )
 from .i18n import format_money
-from .page import LOOK
+from .layout import LOOK
 from ..errors import ServiceError
 from ..monitoring.alerts import ACTIONS, Alert, CheckResult, firing, moment, resolved
 from ..monitoring.checks import USAGE, Population, populations, realized_performance

@@ -18,7 +18,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from ..errors import CarpriceError
@@ -39,10 +39,14 @@ def _make_page(service: Service, log: PredictionLog) -> FastAPI:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import gradio as gr
 
-    from carprice_lib.apps.page import LOOK, make_page
+    from carprice_lib.apps.layout import ASSETS, LOOK, use_own_card
+    from carprice_lib.apps.page import make_page
 
+    use_own_card()
+    app = FastAPI(openapi_url=None)
+    app.add_route("/card.png", lambda request: FileResponse(str(ASSETS / "card.png")))
     return gr.mount_gradio_app(
-        FastAPI(openapi_url=None),
+        app,
         make_page(service, log),
         path="/",
         mcp_server=os.environ.get("CARPRICE_MCP") == "1",

@@ -55,8 +55,13 @@ def card(
         "",
         "# What is a used car worth?",
         "",
+        *(
+            ["> **Simulated market: no real prices.** A program made up the listings.", ""]
+            if champion.simulated
+            else []
+        ),
         f"Model {champion.version}: learned from {about['rows']:,} listings of "
-        f"`{about['dataset']}`, as of {about['as_of']}, prices in {about['currency']}.",
+        f"“{champion.title}”, as of {about['as_of']}, prices in {about['currency']}.",
     ]
     if {"test", "interval"} <= scores.keys():
         lines += [
