@@ -581,7 +581,7 @@ def table(
     head = "".join(f'<th scope="col">{as_html(h)}</th>' for h in heads)
     body = "".join(f"<tr>{''.join(f'<td>{as_html(c)}</td>' for c in r)}</tr>" for r in rows)
     inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return Html(f'<div class="wide"><table class="like">{inner}</table></div>')
+    return Html(f'<div class="wide" tabindex="0"><table class="like">{inner}</table></div>')
 
 
 def alert_html(

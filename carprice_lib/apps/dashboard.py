@@ -13,7 +13,8 @@ import hmac
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -68,6 +69,8 @@ CSS = (
 .board .alerts li { padding: .5rem .8rem; margin: .4rem 0 }
 .verdict { padding: .8rem 1rem; margin: .4rem 0 } .verdict p { margin: .25rem 0 } .board.verdict h2 { margin: 0; font-size: 1rem }
 .verdict b { font-size: 1.5rem } .verdict .said { font-size: 1.05rem; line-height: 1.5 }
+.board a { color: inherit !important; text-decoration: underline }
+#window [data-testid="block-info"] { color: inherit !important; background: none !important }
 .careful { border-left-color: #e9b44c !important }
 @media (max-width: 480px) {
   .tiles { grid-template-columns: 1fr 1fr } .tile b { font-size: 1.15rem } .board .like td { min-width: 5rem }
@@ -208,10 +211,9 @@ def verdict(r: Reading, config: MonitorConfig) -> Verdict:
         return Verdict(None, "Not known yet.", r.note)
     told = realized_performance(r.reference, r.given.seen, r.given.realised)
     kept = promises(told, r.findings, config)
-    said = {f.rule: f.why for f in r.findings if f.rule in kept}
     broken = [name for name, state in kept.items() if state is False]
     if broken:
-        why = " ".join(said.get(name, "") for name in broken)
+        why = " ".join(_realised_in_words(name, told, config) for name in broken)
         return Verdict(False, "No.", f"{why} What to do: {ACTIONS[broken[0]]}.")
     moved = [f for f in r.findings if f.alarm and f.rule not in ("missing", *kept)]
     if moved:
@@ -222,7 +224,24 @@ def verdict(r: Reading, config: MonitorConfig) -> Verdict:
     if told["rows"] < MIN_SALES:
         few = f"{told['rows']:,} sales were told" if told["rows"] else "no sale was told"
         return Verdict(None, "As far as can be known.", f"{cars} {expected} Whether it is so, {few}: too few to say.")
-    return Verdict(True, "Yes.", f"{said.get('coverage', '')} {said.get('mape', '')} {cars}")
+    figures = " ".join(_realised_in_words(name, told, config) for name in ("coverage", "mape"))
+    if None in kept.values():
+        return Verdict(None, "As far as can be known, yes.", f"{figures} {cars} More sales would make it sure.")
+    return Verdict(True, "Yes.", f"{figures} {cars}")
+
+
+def _realised_in_words(name: str, told: Mapping[str, Any], config: MonitorConfig) -> str:
+    "A realised figure beside its promise, in a sentence."
+    sales = f"{told['rows']:,} sales"
+    form = "+.1%" if name == "bias" else ".1%"
+    seen = f"{told[name]:{form}} ({told[name + '_low']:{form}} to {told[name + '_high']:{form}})"
+    held = f"{told['held_' + name]:{form}}"
+    if name == "coverage":
+        return f"Ranges that promise to hold {told['nominal']:.0%} held {seen} of {sales}."
+    if name == "mape":
+        allowed = f"{config.max_mape_ratio * told['held_mape']:.1%}"
+        return f"The mean error of {sales} is {seen}; {held} is promised, up to {allowed} allowed."
+    return f"Prices of {sales} differ from the valuations by {seen}; {held} is promised."
 
 
 def verdict_html(r: Reading, config: MonitorConfig) -> str:  # HTML
@@ -382,13 +401,16 @@ def _fields(part: Population) -> list[tuple[str, list[str], list[float], list[fl
     for name, old in part.reference.counts.items():
         new = pd.Series(now.words[name]).value_counts()
         if len(old) and len(new):
-            found.append((name, *share_chart(_full_names(old), _full_names(new))))
+            names = _names_of({*old.index, *new.index})
+            found.append((name, *share_chart(*({names[k]: int(n) for k, n in c.items()} for c in (old, new)))))
     return found
 
 
-def _full_names(counts: pd.Series) -> dict[str, int]:
-    "How many of each value; a model is named with its make, since two makes may have a model of one name."
-    return {str(name).replace("|", " "): int(n) for name, n in counts.items()}
+def _names_of(values: Collection[Any]) -> dict[Any, str]:
+    "What a picture calls values: a model with its make where two makes have one of that name, as when a make is mistyped."
+    parts = {value: str(value).rpartition("|") for value in values}
+    often = Counter(name for *_, name in parts.values())
+    return {value: f"{name} ({make})" if often[name] > 1 else name for value, (make, _, name) in parts.items()}
 
 
 def _counted(old: np.ndarray, new: np.ndarray) -> tuple[list[str], list[float], list[float]]:
@@ -429,10 +451,10 @@ def drift(r: Reading) -> str:  # HTML
         return section("Drift", f"<p>{escape(r.note)}</p>")
     pictures = "".join(_heading(part) + _drift_pictures(part, r) for part in parts)
     rows = [
-        (f.rule, f.subject, f"{f.value:.4g}", f"{f.limit:.4g}", "alarm" if f.alarm else "", f.why)
+        (f.rule, f.subject, f"{f.value:.4g}", f"{f.limit:.4g}", "yes" if f.alarm else "", f.why)
         for f in sorted(r.findings, key=lambda f: not f.alarm)
     ]
-    heads = ("rule", "of", "seen", "limit", "", "why")
+    heads = ("rule", "of", "seen", "limit", "alarm", "why")
     tests = f"<details><summary>{len(rows)} tests</summary>{table(heads, rows)}</details>" if rows else ""
     note = f"<p>{escape(r.note)}</p>" if r.note else ""
     said = '<p><a href="evidently" target="_blank">Evidently\'s comparison</a>, as the last round made it.</p>'
@@ -459,7 +481,7 @@ def left_open(r: Reading) -> str:  # HTML
             for is_now, was, name in sorted(shares, key=lambda s: (s[1] - s[0], s[2]))
             if max(is_now, was) >= 0.001
         ]
-        shown = table(("field", "left open", "before", ""), rows) if rows else "<p>Every field is told.</p>"
+        shown = table(("field", "left open", "before", "alarm"), rows) if rows else "<p>Every field is told.</p>"
         cards.append(_heading(part) + shown)
     return section("Fields left open", *(cards or [f"<p>{escape(r.note)}</p>"]))
 
@@ -537,7 +559,7 @@ def model_card(r: Reading) -> str:  # HTML
     ]
     return section(
         "Model",
-        table(("in use", ""), known),
+        table(("in use", "what it is"), known),
         table(("answered by", "first (UTC)", "last (UTC)", "answers"), told) if told else "",
     )
 
