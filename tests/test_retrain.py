@@ -27,6 +27,16 @@ def moved(n, level, seed):
     ).reset_index(drop=True)
 
 
+MARK = "Zyxw" + "variant"  # a word that no other listing says, and no file of this test
+
+
+def marked(cars):
+    "The same listings, one with a word of its own and what its client calls it."
+    cars = cars.assign(reference=None)
+    cars.loc[3, ["variant", "reference"]] = [MARK, "client 7"]
+    return cars
+
+
 def sell(address, cars):
     "Ask for the price of each car, and tell what it was sold for."
     with httpx.Client(base_url=address, timeout=30) as client:
@@ -96,7 +106,7 @@ def drifted(ran, clones):
     "A clone whose log has sales of a market that rose by a tenth, and what its watcher says."
     clone = clones(fill=False).become(ran)
     address, process = serve(clone)
-    sell(address, moved(560, 1.1, 5))
+    sell(address, marked(moved(560, 1.1, 5)))
     clone.alerts, clone.version = alerts(clone), httpx.get(f"{address}/model").json()["version"]
     end(process, 15)
     moved(40, 1.1, 6).to_csv(clone.path / "june.csv", index=False)
@@ -214,3 +224,44 @@ def test_bad_files_are_told_before_anything_is_kept(drifted):
     for words in (["none.csv", "does not exist"], ["torn.csv", "has no column 'year'"]):
         drifted.refuses(f"carprice retrain june.csv {words[0]}", *words)
     assert not (drifted.path / "data/raw/new").exists()
+
+def holding(folder, word):
+    "Files that hold a word, as it stands there or packed as Parquet."
+    found = []
+    for file in folder.rglob("*"):
+        if not file.is_file() or file.is_symlink() or file.is_relative_to(folder / ".venv"):
+            continue
+        data = file.read_bytes()
+        text = str(pd.read_parquet(file).to_dict()).casefold() if data[:4] == b"PAR1" else ""
+        if word.encode() in data or word.casefold().encode() in data or word.casefold() in text:
+            found.append(str(file.relative_to(folder)))
+    return found
+
+
+def test_a_forgotten_sale_is_nowhere(retrained, clones):
+    clone = clones(fill=False).become(retrained)
+    shutil.copytree(retrained.path / "data/log", clone.path / "data/log", dirs_exist_ok=True)
+    clone.run("carprice promote --force")  # another test may have rolled back
+    before = holding(clone.path, MARK)
+    for place in ("data/log", "data/raw/new", "data/prepared", ".dvc/cache", "data/champion", "mlruns"):
+        assert any(file.startswith(place) for file in before), (place, before)
+    address, process = serve(clone)
+    with Asking(address) as asked:
+        for moment in (0.8, 1.6, 2.4):
+            run = clone.start("exec carprice forget --reference 'client 7'")
+            time.sleep(moment)
+            end(run)
+        run.wait(30)
+        said = clone.start("exec carprice forget --reference 'client 7'")
+        said.wait(120)
+        assert said.returncode == 0 or "nothing was erased" in said.said(), said.said()
+        left = holding(clone.path, MARK)
+        kept = ("data/prepared", "data/model", "data/champion", "mlruns", "reports")
+        assert all(file.startswith(kept) for file in left), left
+        told = clone.run("carprice retrain", seconds=900)
+        assert "No model knows the 1 forgotten records any more" in told, told[-2000:]
+    assert not asked.failed()
+    end(process, 15)
+    assert holding(clone.path, MARK) == []
+    clone.refuses("carprice forget --reference 'client 7'", "nothing was erased")
+    assert "is champion again" in clone.run("carprice rollback")
