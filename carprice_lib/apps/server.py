@@ -26,6 +26,7 @@ from ..serving.api import make_api
 from ..serving.middleware import ApiError
 from ..serving.prediction_log import PredictionLog, log_url
 from ..serving.service import Service, champion_folder
+from ..serving.shadow import Shadow, watch_shadow
 from ..serving.telemetry import heartbeat, log_json, logger
 
 # %% ../../nbs/apps/08_server.ipynb #10d78ffa
@@ -102,6 +103,14 @@ async def _follow(service: Service, seconds: float = 1.0) -> None:
             )
         told = why
 
+# %% ../../nbs/apps/08_server.ipynb #dfc7a0c1
+async def _shadow(log: PredictionLog) -> None:
+    "Have a second model answer beside the champion for as long as the service runs, where one is named."
+    if folder := os.environ.get("CARPRICE_SHADOW"):
+        shadow = Shadow(folder, log.engine.url.render_as_string(hide_password=False))
+        log.mirror = shadow.ask
+        await watch_shadow(shadow)
+
 # %% ../../nbs/apps/08_server.ipynb #ff3e7805
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
@@ -122,10 +131,12 @@ async def _life(app: FastAPI) -> AsyncIterator[None]:
         task = asyncio.create_task(page()) if app.state.with_page else None
         rotating = asyncio.create_task(_rotate(app.state.api.log, app.state.parquet))
         following = asyncio.create_task(_follow(app.state.api.service))
+        shadowing = asyncio.create_task(_shadow(app.state.api.log))
         yield
         done.set()
-        rotating.cancel()
-        following.cancel()
+        for job in (rotating, following, shadowing):
+            job.cancel()
+        await asyncio.gather(shadowing, return_exceptions=True)
         if task:
             await task
         stack.callback(app.state.api.log.close)

@@ -447,6 +447,7 @@ def to_log_row(
     listing: Mapping[str, Any],  # as it was given
     source: str,  # api, batch, page or mcp
     request_id: str = "",
+    reference: str | None = None,  # the client's own
 ) -> dict[str, Any]:  # a row of the prediction log
     "An answer as the prediction log keeps it, attributes beside the fields; what no listing has is left out."
     deal = prediction["deal"] or {}
@@ -461,6 +462,7 @@ def to_log_row(
         "asking_price": deal.get("asking_price"),
         "label": deal.get("label"),
         "features": json.dumps(features, default=str),
+        "reference": reference,
     }
     same = ("model_version", "abstain_reason", "level", "price", "low", "high", "latency_ms")
     return row | {name: prediction[name] for name in same}
