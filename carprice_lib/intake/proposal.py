@@ -12,7 +12,7 @@ __all__ = ['PER_EUR', 'BY_COUNTRY', 'MARKETS', 'SAMPLE_BYTES', 'SAMPLED_ROWS', '
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -490,12 +490,24 @@ class _Draft:
     notes: list[str] = field(default_factory=list)
 
 
-def _draft(raw: pd.DataFrame) -> _Draft:
-    "All that a file's columns tell."
+def _place_as_told(placed: dict[str, Match], told: Mapping[str, str]) -> None:
+    "Fields where somebody says that they are; what was found in a column that is told of stands there no longer."
+    for name, column in told.items():
+        for other in [f for f, m in placed.items() if m.column == column and f not in told]:
+            placed.pop(other)
+        if not column:
+            placed.pop(name, None)
+        elif placed.get(name, Match("", 0)).column != column:
+            placed[name] = Match(column, 1.0)
+
+
+def _draft(raw: pd.DataFrame, told: Mapping[str, str] = {}) -> _Draft:
+    "All that a file's columns tell, where nobody told (column by field; empty for none)."
     profiles = profile_columns(raw)
     placed = match_fields(profiles)
     _price_by_values(profiles, placed)
     match_facts(profiles, placed)
+    _place_as_told(placed, told)
     attributes, ignored = match_rest(profiles, placed)
     draft = _Draft(raw, {p.column: p for p in profiles}, placed, attributes, ignored)
     if ("brand" in placed or "name" in placed) and not {"model", "name"} & set(placed):
@@ -1037,9 +1049,10 @@ def propose_source(
     raw: pd.DataFrame,  # a file's rows (n, columns), with or without prices
     as_of: str,  # day that listings without a date stand for
     currency: str,  # ISO code of prices that name none
+    told: Mapping[str, str] = {},  # column by field (or `name`, `age`, `price`) where somebody knows; empty for none
 ) -> Source:  # the entry that reads such rows; raises `DatasetError` where make, model or year are in no column
     "How the columns of an unknown table are read, without a catalogue."
-    draft = _draft(raw)
+    draft = _draft(raw, told)
     columns = {f: m.entry for f, m in draft.placed.items()}
     columns.setdefault("price", dict(value="0"))
     attributes = {n: m.entry for n, m in draft.attributes.items()}
