@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose site images sbom push hub blueprint render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose docs images sbom push hub blueprint render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -53,8 +53,8 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
 	@pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both images built and run, both ends of the requirements): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_images.py tests/test_package.py tests/test_delivery.py
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both images built and run, both ends of the requirements, the fast tests with Python 3.13): two hours or three
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_images.py tests/test_package.py tests/test_delivery.py tests/test_python313.py tests/test_docs.py
 
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000
@@ -167,8 +167,9 @@ propose: $(READY)  ## put new results on the branch `retrained`, and open a pull
 	  { $(call lacks,GH_TOKEN,open a pull request of the branch retrained yourself) || gh pr edit retrained --body-file build/compare.md || \
 	    gh pr create --head retrained --title "Retrained" --body-file build/compare.md; }; fi
 
-site: $(READY)  ## gather the report as a site in build/site
-	@rm -rf build/site && mkdir -p build && cp -rL reports build/site
+docs: $(READY)  ## make the documentation with the report of the run in build/site: guides, every notebook as it ran, the API (minutes at first; then what changed)
+	@test -f reports/index.html || $(MAKE) --no-print-directory repro
+	@python -m carprice_lib._dev.docs
 
 images: $(READY)  ## build the images of the service, with the promoted model, and of training
 	@docker build -f deploy/Dockerfile.api --build-arg COMMIT="$$(git rev-parse HEAD)" -t $(NAMED)-api:$(TAG) .

@@ -229,12 +229,3 @@ def test_results_become_a_proposal(finished):
     shown = finished.run("carprice results")
     assert shown in readme and "3,0" in shown.splitlines()[1]
     assert finished.run("git status --porcelain") == "" and "nothing to propose" in finished.run("make propose")
-
-
-def test_the_site_is_the_report(finished):
-    finished.run("make site")
-    site = finished.path / "build/site"
-    for page in ("index.html", "drift.html", "model_card.md", "data_sheet.md", "notebooks/report.html"):
-        assert (site / page).read_bytes() == (finished.path / "reports" / page).read_bytes()
-    linked = re.findall(r'href="(?!#)([^"]+)"', (site / "index.html").read_text())
-    assert len(linked) >= 10 and not [x for x in linked if not (site / x).is_file()]

@@ -154,7 +154,7 @@ def build(name: str, source: Path) -> Path:
 
 
 PLANTED = """deploy/.env .env .git/config data/raw/mine.csv data/raw/new/june/june.csv data/log/predictions.db data/model/predictions.parquet
-data/prepared/test.parquet data/champion/.demo.new/model.json mlflow.db mlruns/0/meta.yaml reports/notebooks/train.html build/x.log""".split()
+data/prepared/test.parquet data/champion/.demo.new/model.json mlflow.db mlruns/0/meta.yaml reports/notebooks/train.ipynb build/x.log""".split()
 
 
 @pytest.fixture(scope="module")

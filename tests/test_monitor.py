@@ -305,14 +305,17 @@ def board(watched):
 
 
 def visit(browser, board, width, scheme="light", path="/"):
-    "A visit with the password, and what it asked of outside hosts."
+    "A visit with the password, what it asked of outside hosts, and what its console said."
     outside = []
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme=scheme,
-        http_credentials=dict(username="me", password="s3cret-token"),
-    )
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
+    page.said = []
+    page.goto(board.base + "/")
+    page.fill("#password", "s3cret-token")
+    page.click("button")
+    page.wait_for_url(board.base + "/")
+    page.on("console", lambda m: page.said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: page.said.append(str(e)))
     page.on(
         "request", lambda r: outside.append(r.url) if not r.url.startswith((board.base, "data:", "blob:")) else None
     )
@@ -330,15 +333,47 @@ def test_the_dashboard(board, chromium):
         browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         page, outside = visit(browser, board, 1280)
         page.wait_for_selector("#model table", timeout=60_000)
-        assert "drift of km for age" in page.inner_text("#alerts") and page.locator("#glance .bad").count() >= 1
+        assert "Distances for their age" in page.inner_text("#alerts") and page.locator("#glance .bad").count() >= 1
         assert page.locator("#service svg").count() == page.locator("#prices svg").count() == 4
         assert "drifted" in page.locator("#drift svg").first.get_attribute("aria-label")
-        assert "held out" in page.inner_text("#accuracy") and "3-0f3c21aa" in page.inner_text("#model")
+        assert "90% promised" in page.inner_text("#accuracy") and "3-0f3c21aa" in page.inner_text("#model")
         page.get_by_label("24 hours").click()
         page.wait_for_function(
             "() => !document.querySelector('#model').innerText.includes('3-0f3c21aa')", timeout=60_000
         )
         assert not outside
-        phone, _ = visit(browser, board, 390, "dark")
-        phone.wait_for_selector("#model table", timeout=60_000)
-        assert phone.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.said == []
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everybody_can_read_the_dashboard(board, chromium, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        page, _ = visit(browser, board, width, scheme)
+        page.wait_for_selector("#model table", timeout=60_000)
+        assert "With care" in page.inner_text("#verdict") or "No." in page.inner_text("#verdict")
+        for fold in page.locator("summary").all():
+            fold.click()
+        page.wait_for_timeout(600)
+        found = Axe().run(page).response["violations"]
+        assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")] == []
+        assert page.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+        assert page.said == []
+
+
+def test_the_login_says_which_password(board, chromium):
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_context(viewport={"width": 390, "height": 844}).new_page()
+        page.goto(board.base + "/")
+        assert "value of CARPRICE_ADMIN_TOKEN" in page.inner_text("main")
+        assert Axe().run(page).violations_count == 0
+        page.fill("#password", "wrong")
+        page.click("button")
+        page.wait_for_selector("text=That is not the password.")

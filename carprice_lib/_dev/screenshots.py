@@ -148,7 +148,8 @@ def _week(
 def _take(chromium: Any, address: str, wait: str, height: int) -> bytes:
     "What a browser shows at an address, once an element is there: a PNG 1,280 pixels wide."
     context = chromium.new_context(
-        viewport={"width": 1280, "height": height}, http_credentials=dict(username="me", password=PASSWORD)
+        viewport={"width": 1280, "height": height},
+        http_credentials=dict(username="me", password=PASSWORD, send="always"),
     )
     page = context.new_page()
     page.goto(address)

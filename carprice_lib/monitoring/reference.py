@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['NUMERIC_FIELDS', 'FREE_TEXTS', 'CATEGORICAL_FIELDS', 'NOT_ELECTRIC', 'OPTIONAL', 'KM_OF_A_YEAR', 'MAX_REFERENCE_ROWS',
-           'with_predictions', 'age_at', 'normalize_text', 'ColumnView', 'attribute_columns', 'column_view',
-           'loss_features', 'log_error', 'share_error', 'without_dates', 'Reference']
+           'with_predictions', 'field_label', 'age_at', 'normalize_text', 'ColumnView', 'attribute_columns',
+           'column_view', 'loss_features', 'log_error', 'share_error', 'without_dates', 'Reference']
 
 # %% ../../nbs/monitoring/04_reference.ipynb #96e3d6df
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,13 @@ def with_predictions(
     abstain_reason[far] = [domain.limits(s, w)[1] or "" for s, w in zip(state[far], width[far])]
     cars = rows.drop(columns="price", errors="ignore")
     return cars.assign(**said, level=model.confidence_level, abstain_reason=abstain_reason)
+
+# %% ../../nbs/monitoring/04_reference.ipynb #dca4a09e
+def field_label(
+    field: str,  # of a listing, or a figure such as age
+) -> str:
+    "What a reader calls it."
+    return FIELDS[field].label if field in FIELDS else field.replace("_", " ").capitalize()
 
 # %% ../../nbs/monitoring/04_reference.ipynb #12aac288
 NUMERIC_FIELDS = ("age", *(f.name for f in FIELDS.values() if f.numeric and f.name != "year"))
@@ -184,6 +192,8 @@ class Reference:
         self.known = {level: pd.Index(model.group_encoder.names[level]) for level in ("brand", "model")}
         self._inputs(self.view(train))
         self.held = with_predictions(model, held)
+        self.learned_from = "the training rows"  # what inputs are compared with, in words
+        self.tested_on = "the held-out rows"  # and answers
         self.asked = held["price"].to_numpy(float)
         self._errors(self.asked, self.held["abstain_reason"].to_numpy() == "")
 
@@ -218,19 +228,43 @@ def _errors(self: Reference, price: np.ndarray, sure: np.ndarray) -> None:
     price = price[sure]
     self.error, self.weight = log_error(price, rows)
     self.kept = float(((price >= rows["low"]) & (price <= rows["high"])).mean())
-    X = loss_features(rows, self.as_of)
-    self.errors = fit_loss_estimator(X, np.minimum(np.abs(self.error), 1.0))
+    self.answered = self._answers(rows)
+    self.errors = fit_loss_estimator(self.answered[True], np.minimum(np.abs(self.error), 1.0))
+
+
+@patch
+def _answers(self: Reference, rows: pd.DataFrame) -> dict[bool, np.ndarray]:
+    "What answered rows say of the size of errors, with their day (True) and without (False)."
     now = with_predictions(self.model, without_dates(rows, self.as_of))
-    self.answered = {
-        True: X,
-        False: loss_features(now[now["abstain_reason"] == ""], self.as_of),
-    }  # with a day, and without
+    undated = loss_features(now[now["abstain_reason"] == ""], self.as_of)
+    return {True: loss_features(rows, self.as_of), False: undated}
 
 
 @patch
 def count_unseen(self: Reference, seen: ColumnView) -> dict[str, int]:
     "How many rows are of a make, and of a model, that the training rows do not have?"
     return {level: int((names.get_indexer(seen.words[level]) < 0).sum()) for level, names in self.known.items()}
+
+
+@patch
+def against(
+    self: Reference,
+    earlier: pd.DataFrame,  # listings asked about before, in canonical columns (n, ...)
+    words: str,  # what they are, for a reader
+) -> Reference:  # of the same model and its errors
+    "Compare inputs and answers with what was asked before, in place of what the model learned from."
+    other = copy(self)
+    other.learned_from = other.tested_on = words
+    other.held = with_predictions(self.model, earlier)
+    seen = self.view(earlier)
+    other._inputs(seen)
+    for name, known in self.counts.items():  # a value that few ask for is no new one
+        asked = other.counts[name]
+        other.counts[name] = asked.reindex(asked.index.append(known.index.difference(asked.index)), fill_value=0)
+    sure = other.held["abstain_reason"].to_numpy() == ""
+    other.refused, other.unknown = int((~sure).sum()), self.count_unseen(seen)
+    other.answered = other._answers(other.held[sure])
+    return other
 
 # %% ../../nbs/monitoring/04_reference.ipynb #17033731
 MAX_REFERENCE_ROWS = 50_000  # held-out rows that are enough

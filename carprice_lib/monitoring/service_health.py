@@ -139,15 +139,16 @@ def check_slos(
     found = []
     if seen.p95 is not None and seen.requests >= MIN_REQUESTS:
         allowed = limits.latency_ms
-        why = f"95 % of answers took up to {seen.p95:.0f} ms; {allowed:g} ms are allowed."
+        why = f"95 % of answers took up to {seen.p95:.0f} ms, where {allowed:g} ms are allowed."
         found.append(CheckResult("latency", "p95", seen.p95, allowed, seen.p95 > allowed, why))
     if seen.error_share is not None and seen.requests >= MIN_REQUESTS:
         allowed = limits.max_error_rate
-        why = f"{seen.error_share:.1%} of {seen.requests:,} requests failed; {allowed:.0%} are allowed."
+        why = f"{seen.error_share:.1%} of {seen.requests:,} requests failed, where {allowed:.0%} are allowed."
         found.append(CheckResult("errors", "", seen.error_share, allowed, seen.error_share > allowed, why))
     if seen.availability is not None:
         wanted = limits.availability
-        why = f"The service was there in {seen.up:,} of {seen.minutes:,} minutes, {seen.availability:.2%}; {wanted:.0%} are asked for."
+        there = f"{seen.availability:.2%} of {seen.minutes:,} minutes"
+        why = f"The service was there in {there}, where {wanted:.0%} are promised."
         found.append(CheckResult("availability", "", seen.availability, wanted, seen.availability < wanted, why))
     return found
 
@@ -164,5 +165,5 @@ def check_staleness(
         return []
     passed = ((time.time() if now is None else now) - newest) / 3600
     allowed = limits.max_silence_hours
-    why = f"The last prediction was {passed:.1f} hours ago; {allowed:g} may pass."
+    why = f"The last prediction was {passed:.1f} hours ago, where {allowed:g} hours may pass."
     return [CheckResult("no_data", "", passed, allowed, passed > allowed, why)]

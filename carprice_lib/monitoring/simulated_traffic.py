@@ -39,18 +39,23 @@ def simulate_predictions(
     now: float,  # moment at which the week ends, epoch seconds
     rows: int = 2500,  # cars asked about
     seed: int = 5,
+    source: str = "api",  # page leaves most of a car open, and gives no day
+    change: bool = True,  # do odometers count miles in the last two days?
 ) -> list[dict[str, Any]]:  # rows of the log, and `sold`, the price that the car is offered at
     "What the champion answers in a week; another model answered on the first day."
     at = _moments(now, rows, np.random.default_rng(seed))
     champion = monitor.load()[0]
     whole = simulate(rows=len(at), seed=seed, dirt=0, attributes=bool(champion.model.attributes.names))[0]
     cars = whole.sample(frac=1, random_state=seed)
+    miles = change & (at > now - 2 * DAY_SECONDS)
     asked = cars.drop(columns="price").assign(
-        km_driven=np.where(at > now - 2 * DAY_SECONDS, cars["km_driven"] / MILE_KM, cars["km_driven"]).round()
+        km_driven=np.where(miles, cars["km_driven"] / MILE_KM, cars["km_driven"]).round()
     )
+    if source == "page":
+        asked = asked[["brand", "model", "year", "km_driven", "fuel"]]
     said = champion.model.predict(asked)[["price", "low", "high"]]
     given = [json.dumps({k: v for k, v in g.items() if pd.notna(v)}, default=str) for g in asked.to_dict("records")]
-    fixed = dict(source="api", level=champion.model.confidence_level, abstain_reason="", notes="[]", latency_ms=1.2)
+    fixed = dict(source=source, level=champion.model.confidence_level, abstain_reason="", notes="[]", latency_ms=1.2)
 
     def by(t: float) -> str:
         return champion.version if t > now - 6 * DAY_SECONDS else "3-0f3c21aa"
@@ -92,19 +97,23 @@ def simulate_minutes(
 def fill_week(
     monitor: Monitor,
     now: float,  # moment at which the week ends, epoch seconds
-    rows: int = 2500,  # cars asked about
+    rows: int = 2500,  # cars asked about by programs, and a fourth of that on the page
+    change: bool = True,  # does something go wrong?
 ) -> None:
-    "Write a week to the monitor's log."
+    "Write a week to the monitor's log, and a week of the page before it."
     log = monitor.log
     quiet = {"none": lambda said: None}
-    answered = simulate_predictions(monitor, now, rows)
-    log.write(answered)
+    answered = simulate_predictions(monitor, now, rows, change=change)
+    week_before = simulate_predictions(monitor, now - 7 * DAY_SECONDS, rows // 4, 7, "page", False)
+    log.write([*answered, *week_before, *simulate_predictions(monitor, now, rows // 4, 8, "page", False)])
     for row in answered[::9]:
         log.feedback(row["id"], row["sold"])
     write_minutes(log, simulate_minutes(now))
+    if not change:
+        return
     reconcile(
         log,
-        [CheckResult("errors", "", 0.196, 0.05, True, "19.6% of 1,240 requests failed; 5% are allowed.")],
+        [CheckResult("errors", "", 0.196, 0.05, True, "19.6% of 1,240 requests failed, where 5% are allowed.")],
         quiet,
         now - 3 * DAY_SECONDS + 900,
     )
