@@ -19,9 +19,9 @@ import pandas as pd
 import sqlalchemy as sa
 from fastcore.basics import patch
 from filelock import FileLock
+from scipy.stats import bootstrap
 
 from ..errors import ModelError
-from ..evaluation.promotion import paired_bootstrap
 from .alerts import Alert, CheckResult, FullRound, firing, moment, reconcile, undelivered
 from carprice_lib.monitoring.checks import (
     MIN_EARLIER,
@@ -181,6 +181,12 @@ class ShadowComparison:
         )
 
 # %% ../../nbs/monitoring/07_monitor.ipynb #be04c3e4
+def _mean_with_interval(differences: np.ndarray) -> tuple[float, float, float]:
+    "Mean of differences, and its 95 % interval."
+    found = bootstrap((differences,), np.mean, n_resamples=2000, method="percentile", rng=0).confidence_interval
+    return float(differences.mean()), float(found.low), float(found.high)
+
+
 @patch
 def compare_shadow(
     self: Monitor,
@@ -202,8 +208,8 @@ def compare_shadow(
     makes = ratio.groupby(both["brand"].str.strip().str.title()).agg(["median", "size"]).query(f"size >= {MIN_OF_MAKE}")
     furthest = makes["median"].loc[makes["median"].abs().sort_values(ascending=False).index[:3]]
     sold = given.realised[given.realised.index.isin(both.index) & (given.realised > 0)]
-    errors = [np.abs(np.log(sold / both.loc[sold.index, name])) for name in ("price", "ours")]
-    paired = paired_bootstrap(*errors) if len(sold) >= MIN_PAIRED_SALES else (None, None, None)
+    theirs, ours = (np.abs(np.log(sold / both.loc[sold.index, name])) for name in ("price", "ours"))
+    paired = _mean_with_interval((theirs - ours).to_numpy()) if len(sold) >= MIN_PAIRED_SALES else (None, None, None)
     version = str(said["model_version"].iloc[-1])
     counts = int(asked.isin(given.seen.index).sum()), len(both)
     return ShadowComparison(version, *counts, float(ratio.abs().median()), furthest.to_dict(), len(sold), *paired)
