@@ -623,15 +623,16 @@ def _round(config: MonitorConfig, window: dict[str, Any], out: Path, report: boo
 
 def _keep_watching(every: str, once: Callable[[], None]) -> None:
     "Rounds until a signal comes; one that fails is told on standard error."
-    from carprice_lib.monitoring.schedule import ended_by_signals, parse_duration, run_every, until_signalled
+    from carprice_lib.monitoring.schedule import end_by_signals, parse_duration, run_every
 
     def failed(error: Exception) -> None:
         if not isinstance(error, (CarpriceError, OSError)):
             return traceback.print_exception(error)
         print(f"carprice: {_sentence(error)}", file=sys.stderr, flush=True)
 
-    with ended_by_signals() as came:
-        run_every(parse_duration(every), once, failed, until_signalled(came))
+    seconds = parse_duration(every)
+    end_by_signals()
+    run_every(seconds, once, failed)
 
 # %% ../nbs/04_cli.ipynb #528d61a3
 @app.command("retrain")

@@ -132,7 +132,7 @@ def champion(shared):
     "Folder of a small model of the demo market, with its reasons; made once for all processes of a session, and read only."
     from carprice_lib.data.synthetic import simulate
     from carprice_lib.model.explain import Explainer
-    from carprice_lib.model.price_model import PriceModel
+    from carprice_lib.model.price_model import PriceModel, write_checksums
 
     folder, done = shared / "champion", shared / "champion.done"
     with FileLock(shared / "champion.lock"):
@@ -141,8 +141,10 @@ def champion(shared):
             model = PriceModel.fit(cars, {"n_estimators": 20}, dataset="demo")
             model.save(folder)
             Explainer.fit(model, cars).save(folder)
-            entry = {"title": "A market made here", "simulate": {"rows": 2000}}
+            entry = {"title": "A market made here", "licence": "MIT", "currency": "EUR", "as_of": "2026-06-30"}
+            entry["simulate"] = {"rows": 2000}
             (folder / "entry.json").write_text(json.dumps(entry))
+            write_checksums(folder, ["entry.json"], "artifact_checksums.json")
             done.touch()
     return folder
 

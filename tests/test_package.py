@@ -59,8 +59,8 @@ def test_the_wheel_holds_the_library_only(package, wheel):
     names = zipfile.ZipFile(wheel).namelist()
     library = package.path / "carprice_lib"
     files = [
-        p for kind in ("py", "po", "yaml", "csv") for p in library.rglob(f"*.{kind}")
-    ]  # code, words, the demo's cars
+        p for kind in ("py", "po", "yaml", "csv", "css", "js", "svg", "png") for p in library.rglob(f"*.{kind}")
+    ]  # code, words, the demo's cars, the page's look
     shipped = {str(p.relative_to(package.path)) for p in files if "_dev" not in p.parts}
     assert {n for n in names if not n.split("/")[0].endswith(".dist-info")} == shipped
     assert not [n for n in names if re.search(r"test_|\.ipynb|\.parquet", n)]

@@ -73,7 +73,7 @@ CSS = (
 #window [data-testid="block-info"] { color: inherit !important; background: none !important }
 .careful { border-left-color: #e9b44c !important }
 @media (max-width: 480px) {
-  .tiles { grid-template-columns: 1fr 1fr } .tile b { font-size: 1.15rem } .board .like td { min-width: 5rem }
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)) } .tile { overflow-wrap: anywhere } .tile b { font-size: 1.15rem } .board .like td { min-width: 5rem }
 }
 """
 )
