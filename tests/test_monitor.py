@@ -345,7 +345,7 @@ def test_the_dashboard(board, chromium):
         assert page.said == []
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280])
+@pytest.mark.parametrize("width", [1280, 390])
 def test_everybody_can_read_the_dashboard(board, chromium, width, scheme):
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright

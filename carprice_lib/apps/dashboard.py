@@ -63,7 +63,6 @@ CSS = (
     + """
 .board table.like { border: 0 !important } .board .like td, .board .like th { border-width: 0 0 1px !important; vertical-align: top }
 .board .key i { display: inline-block; width: .8rem; height: .8rem; margin: 0 .3rem 0 .8rem; border-radius: 2px }
-.gradio-container, .gradio-container :is(.main, .wrap, main, .column, .html-container) { min-width: 0 !important; max-width: 100vw }
 .board h3 { margin: .9rem 0 .3rem; font-size: 1rem }
 .board ul.alerts { list-style: none; margin: 0; padding: 0 }
 .board .alerts li, .verdict { border: 1px solid #8884; border-left: 6px solid #8888; border-radius: .4rem }
@@ -73,8 +72,10 @@ CSS = (
 .board a { color: inherit !important; text-decoration: underline }
 #window [data-testid="block-info"] { color: inherit !important; background: none !important }
 .careful { border-left-color: #e9b44c !important }
+.gradio-container { width: 100% !important; box-sizing: border-box }  /* else a wide table widens the page */
+.board .wide { width: 100% }
 @media (max-width: 480px) {
-  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)) } .tile { overflow-wrap: anywhere } .tile b { font-size: 1.15rem } .board .like td { min-width: 5rem }
+  .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)) } .tile b { font-size: 1.15rem } .board .like td { min-width: 5rem }
 }
 """
 )
