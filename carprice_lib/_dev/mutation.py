@@ -144,6 +144,7 @@ def run_forked(
 
     def alone() -> None:
         os.setsid()
+        signal.alarm(int(seconds) + 5)  # where its parent was killed, it ends by itself
         with log.open("w") as told:
             os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
@@ -185,7 +186,9 @@ def survivors(
 # %% ../../nbs/dev/04_mutation.ipynb #a3d04436
 ENOUGH = 0.85  # share of faults that are caught, or have a reason
 REASONS = "nbs/tests/files/mutants.yaml"  # survivors that hurt nobody: module, before, after and why
-RESULTS = "reports/mutants.json"  # of each module: faults put in, caught and explained, what survived, and its code's hash
+RESULTS = (
+    "reports/mutants.json"  # of each module: faults put in, caught and explained, what survived, and its code's hash
+)
 
 
 def notebooks_of(
