@@ -259,7 +259,7 @@ def try_module(
     unknown = [{"before": m.before, "after": m.after} for m in missed if (m.before, m.after) not in known]
     return Tried(code, number, number - len(missed), len(missed) - len(unknown), unknown)
 
-
+# %% ../../nbs/dev/04_mutation.ipynb #851a069c
 def main() -> None:
     "Try the modules of a wing, or all of them, print what survived, and keep the figures."
     options = argparse.ArgumentParser("carprice_lib._dev.mutation", description="Put faults in; see what notices.")
