@@ -144,6 +144,7 @@ def run_forked(
 
     def alone() -> None:
         os.setsid()
+        signal.alarm(int(seconds) + 5)  # where its parent was killed, it ends by itself
         with log.open("w") as told:
             os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
