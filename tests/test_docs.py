@@ -30,26 +30,27 @@ class Page(HTMLParser):
 
 def broken(fetch, start="index.html"):
     "Links that lead nowhere, of all pages that can be reached; `fetch` gives a page's text, or None."
-    texts, pages, wrong, todo = {}, {}, [], [start]
+    pages, wrong, todo, seen = {start: Page(fetch(start) or "")}, [], [start], set()
     while todo:
         at = todo.pop()
-        if at in pages:
+        if at in seen:
             continue
-        pages[at] = Page(texts[at] if at in texts else fetch(at) or "")
+        seen.add(at)
         for link in pages[at].links:
             to = urlsplit(urljoin(f"site:/{at}", link)) if not re.match(r"[a-z]+:", link) else None
             if to is None:
                 continue
             path = unquote(urljoin(f"/{at}", to.path)).lstrip("/") or start
             path += "index.html" if path.endswith("/") else ""
-            if path not in texts:
-                texts[path] = fetch(path)
-            if texts[path] is None:
+            if path not in pages:
+                text = fetch(path)
+                pages[path] = None if text is None else Page(text if path.endswith(".html") else "")
+            if pages[path] is None:
                 wrong.append((at, link))
             elif path.endswith(".html"):
                 todo.append(path)
-                wrong += [(at, link)] * bool(to.fragment and unquote(to.fragment) not in Page(texts[path]).anchors)
-    return wrong, set(pages)
+                wrong += [(at, link)] * bool(to.fragment and unquote(to.fragment) not in pages[path].anchors)
+    return wrong, seen
 
 def test_a_broken_link_is_found():
     shelf = {

@@ -8,6 +8,7 @@ __all__ = ['WINGS', 'library_notebooks', 'output_keys', 'run_notebook', 'for_rea
 
 # %% ../../nbs/dev/05_docs.ipynb #dc44e0b9
 import argparse
+import ast
 import configparser
 import hashlib
 import importlib
@@ -104,6 +105,20 @@ def run_notebook(
     return nb
 
 # %% ../../nbs/dev/05_docs.ipynb #dc74c841
+def _names(code: str) -> list[str]:
+    "Names that a cell defines or imports under another name, each once."
+    found: dict[str, None] = {}
+    for node in ast.parse(re.sub(r"(?m)^[%!].*$", "", code)).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = None
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            parts = [t for whole in getattr(node, "targets", None) or [node.target] for t in ast.walk(whole)]
+            found |= {t.id: None for t in parts if isinstance(t, ast.Name) and not t.id.startswith("_")}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {a.asname: None for a in node.names if a.asname}
+    return list(found)
+
+
 def for_readers(
     nb: Any,  # a notebook, changed in place
 ) -> Any:
@@ -115,8 +130,7 @@ def for_readers(
         if cell.cell_type == "code" and re.match(r"#\| *(hide|default_exp)", cell.source):
             continue
         if cell.cell_type == "code" and re.search(r"(?m)^#\| *export", cell.source):
-            names = re.findall(r"(?m)^(?:async )?(?:def|class) (\w+)|^([A-Z][A-Z_]+)\b(?:: .*)? = ", cell.source)
-            spans = "".join(f'<span id="{a or b}"></span>' for a, b in names)
+            spans = "".join(f'<span id="{name}"></span>' for name in _names(cell.source))
             cells += [new_markdown_cell(spans, id=f"names{i}")] if spans else []
         cell.source = re.sub(r"(?m)^#\|.*\n?", "", cell.source)
         cells.append(cell)
@@ -290,6 +304,14 @@ def _write_library(root: Path, source: Path, books: dict[Path, Any]) -> None:
         (source / folder / "index.md").write_text(f"# {title}\n\n" + "\n".join(parts), encoding="utf-8")
 
 # %% ../../nbs/dev/05_docs.ipynb #dc8e970e
+def _readable(page: str) -> str:
+    "A page of Sphinx's whose wide parts a keyboard can scroll, and whose captions have the level of a heading."
+    page = page.replace('<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">')
+    page = page.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+    page = re.sub(r'<div class="(output|cell_output)\b', r'<div tabindex="0" class="\1', page)
+    return page.replace("<pre>", '<pre tabindex="0">').replace("</head>", '<link rel="icon" href="data:,"></head>', 1)
+
+
 def build_site(
     root: Path,  # the project's root
     out: Path,  # what it holds is replaced
@@ -310,6 +332,8 @@ def build_site(
     done = subprocess.run(told, env=os.environ | {"CARPRICE_VERSION": settings["DEFAULT"]["version"]})
     if done.returncode:
         raise CliError("Sphinx found what stands above: mend it in docs/ or in the notebook.")
+    for page in out.rglob("*.html"):
+        page.write_text(_readable(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(report, out / "report", ignore=shutil.ignore_patterns("*.npz", ".gitignore"))
     for leftover in (".buildinfo", "objects.inv"):
         (out / leftover).unlink(missing_ok=True)
