@@ -77,32 +77,39 @@ def _files_of(library: Path, module: str) -> list[Path]:
     return [p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()]
 
 # %% ../../nbs/dev/05_docs.ipynb #dc56d4ac
+def _execute(notebook: Path, out: Path) -> None:
+    "Run a notebook in this process, in its own folder, as the tests do, and write it with its outputs."
+    from execnb.nbio import read_nb, write_nb
+    from execnb.shell import CaptureShell
+
+    nb = read_nb(notebook)
+    shell = CaptureShell(notebook, mpl_format="png")
+    not_run = re.compile(r"(?m)^#\| *eval: *false|nbdev_" + r"export\(")
+    os.chdir(notebook.parent)
+    shell.run_all(nb, exc_stop=True, preproc=lambda c: c.cell_type != "code" or bool(not_run.search(c.source)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_suffix(".part")
+    write_nb(nb, beside)
+    beside.rename(out)
+
+
 def run_notebook(
     notebook: Path,  # of the library
     kept: Path,  # where its outputs are kept
 ) -> Any:  # the notebook with its outputs
     "A notebook as it was run, now or before; raises `CliError` where a cell fails."
-    import nbclient
     import nbformat
 
     from carprice_lib.orchestration.stages import normalise
 
-    if kept.is_file():
-        return nbformat.read(kept, 4)
-    nb = nbformat.read(notebook, 4)
-    for cell in nb.cells:
-        if re.search(r"(?m)^#\| *eval: *false|nbdev_" + r"export\(", cell.source):
-            cell.metadata["tags"] = ["skip-execution"]
-    client = nbclient.NotebookClient(
-        nb, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(notebook.parent)}}
-    )
-    try:
-        client.execute()
-    except nbclient.exceptions.CellExecutionError as e:
-        raise CliError(f"{notebook.name} fails, so its outputs cannot be shown: {e.ename}: {e.evalue}") from None
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(normalise(nb), kept)
-    return nb
+    if not kept.is_file():
+        code = "import sys; from pathlib import Path; from carprice_lib._dev.docs import _execute; _execute(*map(Path, sys.argv[1:]))"
+        told = [sys.executable, "-c", code, str(notebook.resolve()), str(kept.resolve())]
+        done = subprocess.run(told, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8")
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or ["it was ended from outside"]
+            raise CliError(f"{notebook.name} fails, so its outputs cannot be shown: {said[-1]}")
+    return normalise(nbformat.read(kept, 4))
 
 # %% ../../nbs/dev/05_docs.ipynb #dc74c841
 def _names(code: str) -> list[str]:
