@@ -53,8 +53,8 @@ space: $(READY)  ## fill build/space with a Hugging Face Space of the promoted m
 test: $(READY)  ## run every test, long ones as a sample, on each core (one notebook's: pytest -k hedonic)
 	@pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
-soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both images built and run, both ends of the requirements): an hour or two
-	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_images.py tests/test_package.py tests/test_delivery.py tests/test_docs.py
+soak: $(READY)  ## run the long tests in full (kills, reloads, hostile requests, whole runs of every README command and of the newest tag, both images built and run, both ends of the requirements, the fast tests with Python 3.13): two hours or three
+	@CARPRICE_SOAK=1 pytest tests/test_crash_recovery.py tests/test_retrain.py tests/test_api.py tests/test_readme.py tests/test_reproducibility.py tests/test_reader.py tests/test_wild.py tests/test_fuzz.py tests/test_images.py tests/test_package.py tests/test_delivery.py tests/test_python313.py tests/test_docs.py
 
 monotonicity: $(READY)  ## count, over ten million random pairs of cars, prices and ranges that rise with wear (some four minutes)
 	@carprice check-monotonicity --n-pairs 10000000

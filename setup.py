@@ -30,7 +30,7 @@ setup(
     long_description_content_type="text/markdown",
     packages=find_packages(include=["carprice_lib", "carprice_lib.*"], exclude=["carprice_lib._dev"]),
     package_data={
-        "carprice_lib.apps": ["locale/*.po"],
+        "carprice_lib.apps": ["locale/*.po", "assets/*"],
         "carprice_lib.data": ["languages/*.yaml", "makes.yaml", "vehicles.csv"],
     },
     python_requires=f">={s['min_python']},<3.14",

@@ -8,7 +8,7 @@ __all__ = ['app', 'datasets_app', 'ATTRIBUTE_HELP', 'MADE', 'STREAM', 'SOME_ROWS
            'datasets_use', 'datasets_fetch', 'datasets_check', 'with_listing', 'read_options', 'spare',
            'predict_command', 'answer_table', 'explain_command', 'serve_command', 'space_command', 'models_command',
            'apply_gate_command', 'promote_command', 'rollback_command', 'window_of', 'monitor_command', 'spare_pages',
-           'retrain_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
+           'retrain_command', 'forget_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
 
 # %% ../nbs/04_cli.ipynb #a0a65aeb
 import difflib
@@ -644,11 +644,31 @@ def retrain_command(
 ) -> None:
     "Train on new listings and on the sales of the prediction log; the gate decides, a running service follows."
     check_extras("pipeline")
-    from carprice_lib.orchestration.retraining import retrain
+    from carprice_lib.orchestration.forgetting import unlearn
+    from carprice_lib.orchestration.retraining import outcome, retrain
 
     dataset = load_params(Path.cwd()).dataset
     came = retrain(files or [], dataset, Path.cwd(), query)
+    if said := unlearn(dataset, Path.cwd()):
+        print(said)
+        came = outcome(dataset, Path.cwd())
     print(f"{dataset}: version {came.version} is {'' if came.promoted else 'still '}champion. {came.reason}")
+
+# %% ../nbs/04_cli.ipynb #436013e3
+@app.command("forget")
+def forget_command(
+    id: Annotated[
+        str, typer.Argument(help="prediction_id of an answer, or its request's id (header X-Request-ID)")
+    ] = "",
+    reference: Annotated[str, typer.Option(help="The client's own reference, as it gave it, in place of the id")] = "",
+) -> None:
+    "Erase a record: from the prediction log, feedback, archives, new listings and caches; then retrain."
+    check_extras("pipeline")
+    if bool(id) == bool(reference):
+        raise CliError("Give either an id, or --reference with the client's own.")
+    from carprice_lib.orchestration.forgetting import forget
+
+    print(forget(id or reference, Path.cwd(), by_reference=bool(reference)))
 
 # %% ../nbs/04_cli.ipynb #69a330c2
 @app.command("simulate")

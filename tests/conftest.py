@@ -141,6 +141,8 @@ def champion(shared):
             model = PriceModel.fit(cars, {"n_estimators": 20}, dataset="demo")
             model.save(folder)
             Explainer.fit(model, cars).save(folder)
+            entry = {"title": "A market made here", "simulate": {"rows": 2000}}
+            (folder / "entry.json").write_text(json.dumps(entry))
             done.touch()
     return folder
 

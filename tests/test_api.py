@@ -407,14 +407,17 @@ def test_an_older_log_is_migrated_whole_or_not_at_all(older_log, tmp_path):
     )
 
     before = contents(older_log)
-    for statement in (1, 6, 12, 14):
+    for statement in (1, 6, 12, 17):
         assert open_and_die(older_log, statement).wait(60) == 9
         assert contents(older_log) == before
     several = [open_and_die(older_log) for _ in range(3)]
     assert [process.wait(60) for process in several] == [0, 0, 0]
     after = contents(older_log)
     assert {name: rows for name, (_, rows) in after.items()} == {name: rows for name, (_, rows) in before.items()} | {
-        "carprice_log": [(SCHEMA_VERSION,)]
+        "predictions": [(*row, None) for row in before["predictions"][1]],
+        "carprice_log": [(SCHEMA_VERSION,)],
+        "shadows": [],
+        "forgotten": [],
     }
     assert after["predictions"][0] == list(COLUMNS)
     assert after["minutes"][0][-2:] == ["max_seconds", "buckets"]
@@ -425,6 +428,22 @@ def test_an_older_log_is_migrated_whole_or_not_at_all(older_log, tmp_path):
             db.execute(sa.text("update carprice_log set version = 99"))
     with pytest.raises(LogError, match="has version 99, but this carprice knows versions up to"):
         PredictionLog(older_log)
+
+def test_a_record_is_forgotten_in_postgresql(postgres, tmp_path, monkeypatch):
+    from carprice_lib.orchestration.forgetting import forget
+    from carprice_lib.serving.prediction_log import FORGOTTEN, PredictionLog, log_url, new_id
+
+    monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
+    ids = [new_id() for _ in range(2)]
+    with PredictionLog(log_url()) as log:
+        for k, id in enumerate(ids):
+            log.write([dict(id=id, predicted_at=time.time(), features="{}", reference=f"mine-{k}")])
+            log.feedback(id, 9000.0)
+        assert forget("mine-1", tmp_path, by_reference=True).rows["feedback"] == 1
+        assert log.find_ids(tmp_path, ids[0]) == [ids[0]] and log.find_ids(tmp_path, ids[1]) == []
+        with log.begin() as db:
+            noted = db.execute(sa.select(FORGOTTEN)).mappings().one()
+        assert noted["id"] == ids[1] and noted["finished_at"] >= noted["forgotten_at"]
 
 def test_files_in_a_terminal(clones, champion):
     clone = clones(fill=False)

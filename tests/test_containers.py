@@ -81,6 +81,8 @@ def test_no_secret_and_no_listing_goes_into_an_image(source):
         "deploy/.env",
         "data/log/predictions.db",
         "data/champion/.demo.new/model.json",
+        "data/model/candidate/model.json",
+        "data/model/predictions.parquet",
         "mlflow.db",
     ):
         (source / file).parent.mkdir(parents=True, exist_ok=True)
@@ -92,10 +94,25 @@ def test_no_secret_and_no_listing_goes_into_an_image(source):
     ]
 
 
+@pytest.fixture
+def pulled(source):
+    "The checkout, with its champion where `dvc pull` puts one, and none that was promoted here."
+    champion, shared = source / "data/champion/demo", source / "data/model/champion"
+    shared.parent.mkdir(parents=True, exist_ok=True)
+    champion.rename(shared)
+    yield source
+    shared.rename(champion)
+
+
+def test_what_was_pulled_goes_into_an_image(pulled):
+    taken = context(pulled)
+    assert "data/model/champion/model.json" in taken and "data/champion/demo/model.json" not in taken
+
+
 def test_the_laboratory_is_given_all_that_its_pipeline_reads(source):
     told = yaml.safe_load((source / "dvc.yaml").read_text())["stages"].values()
     reads = {dep for stage in told for dep in stage["deps"]}
-    outs = [out for stage in told for out in [*stage["outs"], *stage.get("metrics", [])]]
+    outs = [out for stage in told for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     makes = {name for out in outs for name in ([out] if isinstance(out, str) else out)}
     there = [*context(source), *makes]
 
@@ -311,6 +328,18 @@ def test_the_api_serves_from_its_image(api):
         assert db.scalar(sa.text("select id from predictions")) == said["prediction_id"]
     written = {f.split(" ")[0] for f in files(api.folder) - before}
     assert {f for f in written if not f.startswith(("tmp/", "srv/carprice/data/log/"))} == set()
+
+
+def test_the_api_serves_a_champion_that_was_pulled(api, pulled, slim):  # `api` has installed the project into `slim`
+    image = Image(DEPLOY / "Dockerfile.api", pulled, slim, "base", "final")
+    port = free_port()
+    places = {"0.0.0.0": "127.0.0.1", "8000": str(port)}
+    process = image.start(image.command, places)
+    image.well(process, image.health, places)
+    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+    end(process, signal.SIGTERM)
+    shutil.rmtree(image.folder)
+    assert 0 < said["low"] < said["price"] < said["high"]
 
 
 def test_the_api_without_a_model_says_so(api):

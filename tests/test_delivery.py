@@ -87,6 +87,15 @@ if os.environ.get("CARPRICE_SOAK"):
         said = pulled.run("dvc repro --no-run-cache", seconds=1200)
         assert "train: cell" in said and promised(pulled) == released[1]["v9.1"]
 
+def test_going_back_takes_what_was_made(released):
+    project, left = released
+    project.run("git show v9.1:params.yaml > params.yaml")
+    said = project.run("dvc repro")
+    assert "Running stage 'promote'" in said and said.count("Running stage") == 1, said
+    assert promised(project) == left["v9.1"]
+    project.run("git checkout -q . && dvc checkout -q")
+    assert promised(project) == left["v9.2"] and "up to date" in project.run("dvc status")
+
 def served(clone):
     "Hash of the model that a clone's service would take."
     return json.loads(clone.run("carprice models --json"))[0]["version"].split("-")[1]

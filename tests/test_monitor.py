@@ -344,7 +344,6 @@ def test_the_dashboard(board, chromium):
         assert not outside
         assert page.said == []
 
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_everybody_can_read_the_dashboard(board, chromium, width, scheme):

@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import yaml
@@ -26,6 +27,77 @@ def commands(text: str) -> list[str]:
         lines = block.replace("\\\n", " ").splitlines() if block else [span]
         found += [line.split("  #")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
     return [c for c in dict.fromkeys(found) if not c.startswith(HOURS)]
+
+
+COMMANDS = commands((ROOT / "README.md").read_text())
+
+class Outcome(NamedTuple):
+    "What a command must bring about, besides ending well."
+
+    says: str  # a regular expression of what it says, or of the page that it opens
+    makes: str = ""  # a file that is new or written anew
+    after: str = ""  # the command that it stands on
+
+
+ADD_MINE = "carprice datasets check data/raw/mine.csv --add mine"
+ADD_ASKED = """carprice datasets check '${LISTINGS_URL}' --query "SELECT * FROM cars" --add asked"""
+EXPERIMENT = "dvc exp run -S tune.trials=20"
+COROLLA = "--brand Toyota --model Corolla --year 2018 --km 45000 --fuel Petrol --transmission Manual"
+SUMMARY = "data/prepared/summary.json"
+OUTCOMES = {
+    "make repro": Outcome(r"dataset +demo\n(.*\n)+error / best possible +1\.\d+\nreport +reports/index\.html"),
+    "make help": Outcome(r"make repro +run the pipeline"),
+    "make repro DATASET=cardekho": Outcome(r"prepare \(cardekho\)", SUMMARY),
+    "make repro DATASET=cardekho_v3": Outcome(r"dataset +cardekho_v3\n", "reports/index.html"),
+    "make repro DATASET=uk": Outcome(r"prepare \(uk\)", SUMMARY),
+    "make serve": Outcome(r"(?i)<title>carprice"),
+    f"carprice predict {COROLLA} --asking-price 9900": Outcome(
+        r"price +[\d,]+ EUR\nrange +[\d,]+ EUR to .*\nasked +9,900 EUR"
+    ),
+    f"carprice explain {COROLLA}": Outcome(r"a usual car +[\d,]+ EUR\n(.*\n)+price +[\d,]+ EUR"),
+    "make space": Outcome(r"build/space", "build/space/app.py"),
+    "carprice monitor": Outcome(r"looked at +\d+ figures", "build/monitor/round.json"),
+    ADD_MINE: Outcome(r"Added 'mine' to data/catalogue\.yaml", "data/catalogue.yaml"),
+    "make repro DATASET=mine": Outcome(r"prepare \(mine\)", SUMMARY, ADD_MINE),
+    "carprice datasets check data/raw/mine.csv --report mine.html": Outcome(r"1,500 rows", "mine.html"),
+    "carprice datasets check --entry mine": Outcome(r"1,500", after=ADD_MINE),
+    ADD_ASKED: Outcome(r"Added 'asked' to data/catalogue\.yaml", "data/catalogue.yaml"),
+    "carprice datasets fetch asked": Outcome(r"asked\.parquet", "data/raw/asked.parquet", ADD_ASKED),
+    "dvc add data/raw/mine.csv": Outcome("", "data/raw/mine.csv.dvc"),
+    "dvc push": Outcome(r"\d+ files? pushed", "../remote/files/md5"),
+    "dvc pull": Outcome(r"Everything is up to date|files? (fetched|added)", after="dvc push"),
+    "dvc repro": Outcome(r"Data and pipelines are up to date|Updating lock file"),
+    "carprice retrain": Outcome(r"demo: version \d+ is (still )?champion\. \w+"),
+    "make lab": Outcome(r"<title>JupyterLab"),
+    "make export": Outcome("", "carprice_lib/_modidx.py"),
+    "dvc metrics show": Outcome(r"reports/metrics\.json"),
+    EXPERIMENT: Outcome(r"tune: cell(.*\n)+Ran experiment", "data/model/trials.csv"),
+    "dvc params diff": Outcome(r"params\.yaml +tune\.trials +2 +20", after=EXPERIMENT),
+    "make mlflow": Outcome(r"<title>MLflow"),
+}
+
+
+def state(clone, file):
+    "When a file was written, and how long it is; None where it is not there."
+    path = clone.path / file
+    return (path.stat().st_mtime_ns, path.stat().st_size) if file and path.exists() else None
+
+
+def lacking(outcome, said, before, now):
+    "What of an outcome did not come about."
+    unsaid = [] if re.search(outcome.says, said) else [f"says {outcome.says!r}"]
+    unmade = [f"makes {outcome.makes}"] if outcome.makes and (now is None or now == before) else []
+    return unsaid + unmade
+
+
+def test_every_command_has_an_outcome():
+    assert set(COMMANDS) == set(OUTCOMES)
+
+
+def test_a_command_that_does_nothing_is_found_out():
+    for command, outcome in OUTCOMES.items():
+        assert lacking(outcome, "", (1, 1), (1, 1)), command
+        assert not outcome.after or outcome.after in OUTCOMES
 
 MIRROR = Path(os.environ.get("CARPRICE_DATA_MIRROR") or ROOT.parent / "shared/data")
 
@@ -53,6 +125,7 @@ def newcomer(ran, clones):
     "A small clone that has run once, with the heads of the public sets in reach, and a remote for those who push."
     clone = clones(fill=False).become(ran)
     clone.mirror = first_rows(clone)
+    clone.followed = set()
     clone.run("dvc remote add -d shelf ../remote && git commit -qam remote")
     return clone
 
@@ -67,10 +140,11 @@ def elsewhere(newcomer, clones):
     clone.edit("params.yaml", r"^  seconds: null", "  seconds: 0.1")
     clone.run("git commit -qam quick")
     clone.mirror = newcomer.mirror
+    clone.followed = set()
     return clone
 
 def visit(clone, command):
-    "Start a server, fetch the address that it names, end it."
+    "Start a server, fetch the page that it names, end it."
     server = clone.start(command, LAB="--no-browser --allow-root", BROWSER="true")
     try:
         for _ in range(600):
@@ -81,7 +155,7 @@ def visit(clone, command):
             except Exception:
                 continue
             pytest.fail(server.said()[-3000:])
-        assert b"<html" in answers(found[0].rstrip(")"), 90, server).lower()
+        return answers(found[0].rstrip(")"), 90, server).decode()
     finally:
         end(server, 15)
 
@@ -89,11 +163,8 @@ def visit(clone, command):
 PARTLY = re.compile(r"make repro DATASET=(cardekho|uk|mine)$")
 
 
-EXPERIMENT = re.compile(r"dvc exp run -S tune\.trials=\d+$")
-
-
-def follow(clone, command):
-    "Run one command as a reader would; of runs that are like another one only a stage, but in `make soak`."
+def run_as_reader(clone, command):
+    "Run one command, and return what it said; of runs that are like another one only a stage, but in `make soak`."
     for file in re.findall(r"data/raw/\w+\.csv", command):
         if not (clone.path / file).exists():
             dealer_table().to_csv(clone.path / file, index=False)
@@ -104,13 +175,23 @@ def follow(clone, command):
         return visit(clone, command)
     if not SOAK and (like := PARTLY.match(command)):
         command = f"carprice datasets use {like[1]} && dvc repro prepare && carprice datasets use demo"
-    elif not SOAK and EXPERIMENT.match(command):
+    elif not SOAK and command == EXPERIMENT:
         command += " -S tune.seconds=0.1 tune"
     listings = f"sqlite:///{clone.home / 'cars.db'}"
-    said = clone.run(command, seconds=900, CARPRICE_DATA_MIRROR=clone.mirror, LISTINGS_URL=listings)
-    assert "Traceback" not in said, said
+    return clone.run(command, seconds=900, CARPRICE_DATA_MIRROR=clone.mirror, LISTINGS_URL=listings)
 
-COMMANDS = commands((ROOT / "README.md").read_text())
+
+def follow(clone, command):
+    "Run one command, and first the one that it stands on where that was not run; fails unless its outcome came about."
+    outcome = OUTCOMES[command]
+    if outcome.after and outcome.after not in clone.followed:
+        follow(clone, outcome.after)
+    before = state(clone, outcome.makes)
+    said = run_as_reader(clone, command)
+    clone.followed.add(command)
+    assert "Traceback" not in said, said
+    assert not (lacks := lacking(outcome, said, before, state(clone, outcome.makes))), (command, lacks, said[-3000:])
+
 PUBLIC = re.compile(r"\b(cardekho|cardekho_v3|uk)\b")
 
 

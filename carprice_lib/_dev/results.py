@@ -276,7 +276,7 @@ def renew(
         r"\| what serving costs.*(\n\|.*)*\n\n.*": serving_costs(_read(root, "serving")),
     }
     for metrics in _read(root, "datasets").values():
-        places[rf"\| `{metrics['dataset']}` \|.*"] = dataset_line(metrics)
+        places[rf"(?m)^\| `{metrics['dataset']}` \|.*"] = dataset_line(metrics)
     for place, table in places.items():
         cells = [c for c in book["cells"] if re.search(place, "".join(c["source"]))]
         if not cells:

@@ -20,7 +20,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from . import synthetic as market
-from .catalog import UNREADABLE, load_source, project_root, read_source, read_table
+from .catalog import UNREADABLE, load_source, project_root, read_source, read_table, require_currency
 from .entry import Attribute, Source
 from .mapping import DROPPED, OTHER_CURRENCY, clean_and_mark, map_columns
 from .outliers import OUTLIER
@@ -226,6 +226,7 @@ def prepare(
 ) -> dict:  # the summary: rows in and out, reasons, blanked values, hash
     "From a source to clean, split listings with every row accounted for; raises `DatasetError`."
     root = Path(root or project_root())
+    require_currency(name, load_source(name, root))  # before the minutes that reading may take
     raw, truth, source = load_rows(name, seed, root)
     entry = source.model_dump(exclude_defaults=True)
     own = len(raw)

@@ -45,21 +45,37 @@ def price_rows(
     log: PredictionLog | None = None,  # where answers are kept
     request_id: str = "",
     asking_prices: Sequence[float | None] | None = None,  # of each, for its label, in the model's currency
+    source: str = "batch",  # as the log calls it
 ) -> list[dict[str, Any]]:  # `ADDED_COLUMNS` of each, and its prediction_id
     "Price of each listing, or the reason why it has none."
     rows = []
     log_rows = []
     for given, asked in zip(listings, asking_prices or [None] * len(listings), strict=True):
         try:
+            given, asked, reference = _split(given, asked)
             prediction = _predict(service, given, level, asked)
         except (ListingError, ModelError) as e:
             rows.append(dict.fromkeys(ADDED_COLUMNS) | {"prediction_id": None, "error": str(e)})
         else:
             rows.append(_priced(prediction))
-            log_rows.append(to_log_row(prediction, given, "batch", request_id))
+            log_rows.append(to_log_row(prediction, given, source, request_id, reference))
     if log is not None:
         log.write(log_rows)
     return rows
+
+
+def _split(given: Any, asked: float | None) -> tuple[Any, float | None, str | None]:
+    "A row's listing, asking price and reference, as the row itself may say them; raises `ListingError`."
+    if not isinstance(given, Mapping):
+        return given, asked, None
+    listing = dict(given)
+    asked = listing.pop("asking_price", asked)
+    reference = listing.pop("reference", None)
+    if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 < asked <= 1e12):
+        raise ListingError(f"asking_price is {str(asked)[:60]!r}, but must be a number above 0, up to 1e+12.")
+    if reference is not None and not (isinstance(reference, str) and 1 <= len(reference) <= 128):
+        raise ListingError("reference must be a text of 1 to 128 characters.")
+    return listing, asked, reference
 
 
 def _predict(service: Service, given: Any, level: float | None, asked: float | None) -> dict[str, Any]:

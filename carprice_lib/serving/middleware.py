@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LIMIT_VARIABLES', 'INTERNAL_ERROR', 'Limits', 'load_limits', 'ApiMetrics', 'has_valid_key', 'TokenBucketLimiter',
-           'ApiError', 'ObservationMiddleware', 'AuthMiddleware', 'LimitMiddleware', 'add_middleware']
+           'ApiError', 'from_docs', 'ObservationMiddleware', 'AuthMiddleware', 'LimitMiddleware', 'add_middleware']
 
 # %% ../../nbs/serving/04_middleware.ipynb #376140ba
 import asyncio
@@ -137,6 +137,14 @@ class ApiError(Exception):
 INTERNAL_ERROR = ApiError(500, "Something went wrong here; the operator finds it in the log by the request's id.")
 
 # %% ../../nbs/serving/04_middleware.ipynb #988444d0
+def from_docs(
+    scope: Mapping[str, Any],  # of a request
+) -> bool:
+    "Was a request sent from /docs, by a reader who tries it?"
+    referer = next((value for name, value in scope["headers"] if name == b"referer"), b"")
+    return referer.partition(b"?")[0].rstrip(b"/").endswith(b"/docs")
+
+
 class _Exchange:
     "One request and its answer, as `ObservationMiddleware` follows it."
 
@@ -212,7 +220,8 @@ class ObservationMiddleware:
         "Count an answer; what failed or was slow goes to the log."
         status = exchange.status
         route = scope["path"] if scope["path"] in self.routes else OTHER_ROUTE
-        self.metrics.requests.count(status, seconds, route)
+        if not from_docs(scope):
+            self.metrics.requests.count(status, seconds, route)
         if status < 400 and seconds <= 0.5:
             return
         ms = round(seconds * 1000, 2)

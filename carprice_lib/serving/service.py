@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastcore.basics import patch
 
 from ..data.schema import FIELDS, read_attributes, read_listing
@@ -102,10 +103,8 @@ class LoadedModel:
         self.model = PriceModel.load(folder, threads=1)
         self.hash = model_hash(folder)
         self.model.lay_out()  # before the first request
-        try:
-            self.promoted = json.loads((self.folder / "promoted.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self.promoted = {}
+        self.promoted = self._beside("promoted.json")
+        self.entry = self._beside("entry.json")  # its source's, in the catalogue of the day
         self.version = f"{self.promoted.get('version', '0')}-{self.hash[:8]}"
         about = self.model.metadata["attributes"]
         self.attributes: dict[str, dict[str, Any]] = {n: own for n, own in about.items() if n not in FIELDS}
@@ -119,6 +118,24 @@ class LoadedModel:
         self._reasons: Explainer | None
         self._reasons = None
         self._mutex = threading.Lock()
+
+    def _beside(self, name: str) -> dict[str, Any]:
+        "A file beside the model; nothing where there is none."
+        try:
+            told: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return told
+
+    @property
+    def simulated(self) -> bool:
+        "Did it learn from a simulated market, whose prices nobody asked?"
+        return bool(self.entry.get("simulate"))
+
+    @property
+    def title(self) -> str:
+        "What its source is called: the data set's name where the catalogue said nothing."
+        return str(self.entry.get("title") or self.model.metadata["dataset"])
 
     def _spellings(self, name: str) -> dict[str, str]:
         "The words of an attribute that the model knows, by their folded form: capitals and accents do not count."
@@ -297,6 +314,23 @@ def _deal(
         "edges": dict(zip(LABELS, edges)),
     }
 
+# %% ../../nbs/serving/02_service.ipynb #5c0a7e02
+_OUTSIDE = np.array([0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45])  # shares below a range, and above
+
+
+@patch
+def share_cheaper(
+    self: Service,
+    given: Mapping[str, Any],  # fields of a listing
+    asking_price: float,  # above 0, in the model's currency
+) -> float:  # 0 to 1
+    "Share of like cars that are offered for less than a price; raises `ListingError`."
+    champion = self.champion
+    price, low, high = champion.model.intervals(_read(champion, given), (1 - 2 * _OUTSIDE).tolist()).T
+    prices = np.concatenate([low, price[:1], high[::-1]])
+    shares = np.concatenate([_OUTSIDE, [0.5], 1 - _OUTSIDE[::-1]])
+    return float(np.interp(np.log(asking_price), np.log(prices), shares, left=0.0, right=1.0))
+
 # %% ../../nbs/serving/02_service.ipynb #076cbccc
 @patch
 def explain(
@@ -388,7 +422,9 @@ def schema(self: Service) -> dict[str, Any]:  # fields, makes, attributes
 
 
 @patch
-def about(self: Service) -> dict[str, Any]:  # version, hash, dataset, rows, as_of, currency, level, trained_at, metrics
+def about(
+    self: Service,
+) -> dict[str, Any]:  # version, hash, dataset, title, simulated, rows, as_of, currency, level, trained_at, metrics
     "What the model in service is."
     champion = self.champion
     about = self.champion.model.metadata
@@ -398,6 +434,8 @@ def about(self: Service) -> dict[str, Any]:  # version, hash, dataset, rows, as_
             hash=champion.hash,
             trained_at=champion.promoted.get("trained_at"),
             metrics=champion.promoted.get("metrics", {}),
+            title=champion.title,
+            simulated=champion.simulated,
         )
         | {k: about[k] for k in ("dataset", "data_hash", "rows", "as_of", "currency")}
         | {"level": about["confidence_level"]}
@@ -409,6 +447,7 @@ def to_log_row(
     listing: Mapping[str, Any],  # as it was given
     source: str,  # api, batch, page or mcp
     request_id: str = "",
+    reference: str | None = None,  # the client's own
 ) -> dict[str, Any]:  # a row of the prediction log
     "An answer as the prediction log keeps it, attributes beside the fields; what no listing has is left out."
     deal = prediction["deal"] or {}
@@ -423,6 +462,7 @@ def to_log_row(
         "asking_price": deal.get("asking_price"),
         "label": deal.get("label"),
         "features": json.dumps(features, default=str),
+        "reference": reference,
     }
     same = ("model_version", "abstain_reason", "level", "price", "low", "high", "latency_ms")
     return row | {name: prediction[name] for name in same}
