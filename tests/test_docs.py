@@ -158,7 +158,10 @@ def visit(site, chromium, run):
                 "request", lambda r: wrong.append(r.url) if not r.url.startswith((base, "data:", "blob:")) else None
             )
             page.on("pageerror", lambda e: wrong.append(str(e)))
-            page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+            page.on(
+                "console",
+                lambda m: wrong.append(m.text) if m.type == "error" and "favicon" not in str(m.location) else None,
+            )
             page.goto(f"{base}/{path}", wait_until="load")
             if axe:
                 found = Axe().run(page).response["violations"]
