@@ -108,7 +108,7 @@ def run_notebook(
         done = subprocess.run(told, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8")
         if done.returncode:
             said = done.stderr.strip().splitlines() or ["it was ended from outside"]
-            raise CliError(f"{notebook.name} fails, so its outputs cannot be shown: {said[-1]}")
+            raise CliError(f"{notebook.name} fails, so its outputs cannot be shown: {' '.join(said[-3:])}")
     return normalise(nbformat.read(kept, 4))
 
 # %% ../../nbs/dev/05_docs.ipynb #dc74c841
@@ -119,7 +119,8 @@ def _names(code: str) -> list[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             found[node.name] = None
         elif isinstance(node, ast.Assign | ast.AnnAssign):
-            parts = [t for whole in getattr(node, "targets", None) or [node.target] for t in ast.walk(whole)]
+            wholes = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [t for whole in wholes for t in ast.walk(whole)]
             found |= {t.id: None for t in parts if isinstance(t, ast.Name) and not t.id.startswith("_")}
         elif isinstance(node, ast.Import | ast.ImportFrom):
             found |= {a.asname: None for a in node.names if a.asname}
@@ -342,6 +343,7 @@ def build_site(
     for page in out.rglob("*.html"):
         page.write_text(_readable(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(report, out / "report", ignore=shutil.ignore_patterns("*.npz", ".gitignore"))
+    shutil.rmtree(out.parent / "jupyter_execute", ignore_errors=True)  # MyST-NB's, of notebooks that it would run
     for leftover in (".buildinfo", "objects.inv"):
         (out / leftover).unlink(missing_ok=True)
     (out / ".nojekyll").touch()  # GitHub's pages leave out folders with an underscore otherwise
