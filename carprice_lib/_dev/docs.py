@@ -8,6 +8,7 @@ __all__ = ['WINGS', 'library_notebooks', 'output_keys', 'run_notebook', 'for_rea
 
 # %% ../../nbs/dev/05_docs.ipynb #dc44e0b9
 import argparse
+import ast
 import configparser
 import hashlib
 import importlib
@@ -76,34 +77,56 @@ def _files_of(library: Path, module: str) -> list[Path]:
     return [p for p in (place.with_suffix(".py"), place / "__init__.py") if p.is_file()]
 
 # %% ../../nbs/dev/05_docs.ipynb #dc56d4ac
+def _execute(notebook: Path, out: Path) -> None:
+    "Run a notebook in this process, in its own folder, as the tests do, and write it with its outputs."
+    from execnb.nbio import read_nb, write_nb
+    from execnb.shell import CaptureShell
+
+    nb = read_nb(notebook)
+    shell = CaptureShell(notebook, mpl_format="png")
+    not_run = re.compile(r"(?m)^#\| *eval: *false|nbdev_" + r"export\(")
+    os.chdir(notebook.parent)
+    shell.run_all(nb, exc_stop=True, preproc=lambda c: c.cell_type != "code" or bool(not_run.search(c.source)))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    beside = out.with_suffix(".part")
+    write_nb(nb, beside)
+    beside.rename(out)
+
+
 def run_notebook(
     notebook: Path,  # of the library
     kept: Path,  # where its outputs are kept
 ) -> Any:  # the notebook with its outputs
     "A notebook as it was run, now or before; raises `CliError` where a cell fails."
-    import nbclient
     import nbformat
 
     from carprice_lib.orchestration.stages import normalise
 
-    if kept.is_file():
-        return nbformat.read(kept, 4)
-    nb = nbformat.read(notebook, 4)
-    for cell in nb.cells:
-        if re.search(r"(?m)^#\| *eval: *false|nbdev_" + r"export\(", cell.source):
-            cell.metadata["tags"] = ["skip-execution"]
-    client = nbclient.NotebookClient(
-        nb, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(notebook.parent)}}
-    )
-    try:
-        client.execute()
-    except nbclient.exceptions.CellExecutionError as e:
-        raise CliError(f"{notebook.name} fails, so its outputs cannot be shown: {e.ename}: {e.evalue}") from None
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(normalise(nb), kept)
-    return nb
+    if not kept.is_file():
+        code = "import sys; from pathlib import Path; from carprice_lib._dev.docs import _execute; _execute(*map(Path, sys.argv[1:]))"
+        told = [sys.executable, "-c", code, str(notebook.resolve()), str(kept.resolve())]
+        done = subprocess.run(told, stdin=subprocess.DEVNULL, capture_output=True, text=True, encoding="utf-8")
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or ["it was ended from outside"]
+            raise CliError(f"{notebook.name} fails, so its outputs cannot be shown: {' '.join(said[-3:])}")
+    return normalise(nbformat.read(kept, 4))
 
 # %% ../../nbs/dev/05_docs.ipynb #dc74c841
+def _names(code: str) -> list[str]:
+    "Names that a cell defines or imports under another name, each once."
+    found: dict[str, None] = {}
+    for node in ast.parse(re.sub(r"(?m)^[%!].*$", "", code)).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found[node.name] = None
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            wholes = node.targets if isinstance(node, ast.Assign) else [node.target]
+            parts = [t for whole in wholes for t in ast.walk(whole)]
+            found |= {t.id: None for t in parts if isinstance(t, ast.Name) and not t.id.startswith("_")}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {a.asname: None for a in node.names if a.asname}
+    return list(found)
+
+
 def for_readers(
     nb: Any,  # a notebook, changed in place
 ) -> Any:
@@ -115,8 +138,7 @@ def for_readers(
         if cell.cell_type == "code" and re.match(r"#\| *(hide|default_exp)", cell.source):
             continue
         if cell.cell_type == "code" and re.search(r"(?m)^#\| *export", cell.source):
-            names = re.findall(r"(?m)^(?:async )?(?:def|class) (\w+)|^([A-Z][A-Z_]+)\b(?:: .*)? = ", cell.source)
-            spans = "".join(f'<span id="{a or b}"></span>' for a, b in names)
+            spans = "".join(f'<span id="{name}"></span>' for name in _names(cell.source))
             cells += [new_markdown_cell(spans, id=f"names{i}")] if spans else []
         cell.source = re.sub(r"(?m)^#\|.*\n?", "", cell.source)
         cells.append(cell)
@@ -290,6 +312,14 @@ def _write_library(root: Path, source: Path, books: dict[Path, Any]) -> None:
         (source / folder / "index.md").write_text(f"# {title}\n\n" + "\n".join(parts), encoding="utf-8")
 
 # %% ../../nbs/dev/05_docs.ipynb #dc8e970e
+def _readable(page: str) -> str:
+    "A page of Sphinx's whose wide parts a keyboard can scroll, and whose captions have the level of a heading."
+    page = page.replace('<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">')
+    page = page.replace('<div class="table-wrapper', '<div tabindex="0" class="table-wrapper')
+    page = re.sub(r'<div class="(output|cell_output)\b', r'<div tabindex="0" class="\1', page)
+    return page.replace("<pre>", '<pre tabindex="0">').replace("</head>", '<link rel="icon" href="data:,"></head>', 1)
+
+
 def build_site(
     root: Path,  # the project's root
     out: Path,  # what it holds is replaced
@@ -310,7 +340,10 @@ def build_site(
     done = subprocess.run(told, env=os.environ | {"CARPRICE_VERSION": settings["DEFAULT"]["version"]})
     if done.returncode:
         raise CliError("Sphinx found what stands above: mend it in docs/ or in the notebook.")
+    for page in out.rglob("*.html"):
+        page.write_text(_readable(page.read_text(encoding="utf-8")), encoding="utf-8")
     shutil.copytree(report, out / "report", ignore=shutil.ignore_patterns("*.npz", ".gitignore"))
+    shutil.rmtree(out.parent / "jupyter_execute", ignore_errors=True)  # MyST-NB's, of notebooks that it would run
     for leftover in (".buildinfo", "objects.inv"):
         (out / leftover).unlink(missing_ok=True)
     (out / ".nojekyll").touch()  # GitHub's pages leave out folders with an underscore otherwise
