@@ -112,7 +112,7 @@ def test_what_was_pulled_goes_into_an_image(pulled):
 def test_the_laboratory_is_given_all_that_its_pipeline_reads(source):
     told = yaml.safe_load((source / "dvc.yaml").read_text())["stages"].values()
     reads = {dep for stage in told for dep in stage["deps"]}
-    outs = [out for stage in told for out in [*stage["outs"], *stage.get("metrics", [])]]
+    outs = [out for stage in told for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     makes = {name for out in outs for name in ([out] if isinstance(out, str) else out)}
     there = [*context(source), *makes]
 

@@ -29,6 +29,7 @@ from carprice_lib.apps.i18n import (
 )
 from ..data.schema import FIELDS
 from ..errors import CarpriceError, DatasetError
+from ..serving.api import EXAMPLE
 from ..serving.batch import MAPPED, ColumnMapping, file_kind, priced_pieces, propose_mapping
 from ..serving.prediction_log import PredictionLog
 from ..serving.service import Service
@@ -63,16 +64,7 @@ def write_template(
     path: Path,  # of an Excel file
 ) -> None:
     "An empty file to start from, with one car as an example."
-    example = dict(
-        brand="Toyota",
-        model="Corolla",
-        year=2018,
-        km_driven=45_000,
-        fuel="Petrol",
-        transmission="Manual",
-        owner="First Owner",
-        asking_price=9_900,
-    )
+    example = EXAMPLE | {"asking_price": 9_900}
     heads = [*FIELDS, *attributes, "asking_price"]
     write_table(pd.DataFrame([{head: example.get(head) for head in heads}], columns=heads), path)
 

@@ -129,9 +129,7 @@ def fill_space(
         new = Path(beside) / "new"
         old = Path(beside) / "old"
         new.mkdir()
-        shutil.copytree(
-            model, new / "model", ignore=shutil.ignore_patterns("predictions.parquet", "artifact_checksums.json")
-        )
+        shutil.copytree(model, new / "model", ignore=shutil.ignore_patterns("predictions.parquet"))
         shutil.copytree(library, new / "carprice_lib", ignore=shutil.ignore_patterns("__pycache__", "_dev"))
         _copy_report(root / "reports", new / "reports")
         gradio = next(r.split("==")[1] for r in needed if r.startswith("gradio"))
