@@ -211,7 +211,9 @@ def main() -> None:
     "The shadow's process."
     os.nice(10)
     log_json()
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what a library prints is no answer
     try:
-        run_shadow(sys.argv[1])
+        run_shadow(sys.argv[1], sink=answers)
     except CarpriceError as e:
         sys.exit(f"The shadow cannot be used. {e}")
