@@ -22,6 +22,7 @@ pin()  # before a test loads NumPy, and for all that it starts
 ORDER = [
     "test_architecture",
     "test_retrain",
+    "test_stores",
     "test_readme",
     "test_fuzz",
     "test_explorer",
