@@ -154,11 +154,11 @@ def datasets_use(name: Annotated[str, typer.Argument(help="An entry of data/cata
 
 @datasets_app.command("fetch")
 def datasets_fetch(name: Annotated[str, typer.Argument(help="An entry of data/catalogue.yaml")]) -> None:
-    "Get the files of a source; ask its database anew, where it has one."
+    "Get the files of a source; ask its database or its bucket anew, where it has one."
     from carprice_lib.data.catalog import ask_database, fetch, load_source, project_root
 
     root = project_root()
-    for file in [ask_database(name, root)] if load_source(name, root).sql else fetch(name, root):
+    for file in [ask_database(name, root)] if load_source(name, root).sql else fetch(name, root, anew=True):
         print(os.path.relpath(file, root))
 
 # %% ../nbs/04_cli.ipynb #9300cce7
@@ -183,6 +183,7 @@ def datasets_check(
     from carprice_lib.data.catalog import project_root
     from carprice_lib.intake.proposal import add_entry, answer, examine_file, try_entry
     from carprice_lib.reading.reader import is_address
+    from carprice_lib.reading.remote import is_remote
 
     if bool(file) == bool(entry):
         raise CliError("Give either a file, or --entry with a name of the catalogue.")
@@ -203,7 +204,7 @@ def datasets_check(
     if add:
         asked = sys.stdin.isatty() and not yes
         answers = {q.about: typer.prompt(q.text, default=q.proposal) for q in found.questions if asked}
-        kept = None if is_address(file) else file
+        kept = None if is_address(file) or is_remote(file) else file
         print(
             f"Added {add_entry(answer(found, answers), kept, here)!r} to data/catalogue.yaml: make repro DATASET={add}"
         )
@@ -213,8 +214,9 @@ def _check_report(report: Path, file: str) -> None:
     "Refuse, before a long file is read, a place where the page cannot go."
     from carprice_lib.apps.explorer import check_report_path
     from carprice_lib.reading.reader import is_address
+    from carprice_lib.reading.remote import is_remote
 
-    check_report_path(report, *([Path(file)] if file and not is_address(file) else []))
+    check_report_path(report, *([Path(file)] if file and not (is_address(file) or is_remote(file)) else []))
     spare(report, option="--report")
 
 
@@ -295,8 +297,8 @@ def spare(
 @with_listing
 def predict_command(
     file: Annotated[
-        Path | None,
-        typer.Argument(help="A file of listings: CSV, Excel, JSON, Parquet and more; - reads standard input"),
+        str | None,
+        typer.Argument(help="A file of listings, also s3://bucket/file; - reads standard input"),
     ] = None,
     *,
     listing: dict[str, str],
@@ -313,7 +315,9 @@ def predict_command(
     if (file is None) == (not listing):
         raise CliError("Give either a file or one car, such as --brand Toyota --model Corolla --year 2018 --km 45000 …")
     if file is not None:
-        return _price_file(file, out, level)
+        from carprice_lib.reading.remote import is_remote
+
+        return _price_file(file if is_remote(file) else Path(file), out, level)
     said = Service(champion_folder(Path.cwd())).predict(listing, level, asking_price)
     print(json.dumps(said, ensure_ascii=False) if as_json else answer_table(said))
 
@@ -343,7 +347,7 @@ STREAM = Path("-")  # standard input or output
 SOME_ROWS_FAILED = 3  # exit code of `predict` where it priced a file but for rows in error
 
 
-def _price_file(file: Path, out: Path | None, level: float | None) -> None:
+def _price_file(file: str | Path, out: Path | None, level: float | None) -> None:
     "Price a file into another, which appears when it is whole."
     from carprice_lib.serving.batch import file_kind, price_file
     from carprice_lib.serving.service import Service, champion_folder
@@ -356,10 +360,10 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
         )
     if out != STREAM and out.suffix.lower() not in (".csv", ".parquet"):
         raise CliError(f"{out.name!r} must end in .csv or .parquet: a priced file is one of the two.")
-    if file != STREAM and not file.is_file():
+    if isinstance(file, Path) and file != STREAM and not file.is_file():
         raise CliError(f"There is no file {file.name!r} here.")
     if out != STREAM:
-        spare(out, *([] if file == STREAM else [file]))
+        spare(out, *([file] if isinstance(file, Path) and file != STREAM else []))
     without = {"error": 0, "abstained": 0}  # rows that have no price
 
     def count(rows: list[dict]) -> None:
@@ -388,10 +392,13 @@ def _price_file(file: Path, out: Path | None, level: float | None) -> None:
 
 # %% ../nbs/04_cli.ipynb #aeb277c3
 @contextmanager
-def _source(file: Path) -> Iterator[Path | IO[bytes]]:
+def _source(file: str | Path) -> Iterator[Path | IO[bytes]]:
     "What to read: a file, or standard input, which is kept on disk as long, since a reader goes back and forth."
     if file != STREAM:
-        yield file
+        from carprice_lib.reading.remote import at_hand
+
+        with at_hand(file) as here:
+            yield Path(here)
         return
     import shutil
     import tempfile
@@ -645,7 +652,9 @@ def _keep_watching(every: str, once: Callable[[], None]) -> None:
 def retrain_command(
     files: Annotated[
         list[str] | None,
-        typer.Argument(help="Files of new listings (CSV, Excel, JSON, Parquet and more), or a database's address"),
+        typer.Argument(
+            help="Files of new listings (CSV, Excel, JSON, Parquet and more), also in a bucket, or a database's address"
+        ),
     ] = None,
     query: Annotated[str, typer.Option(help="What the database is asked: SELECT ...")] = "",
 ) -> None:

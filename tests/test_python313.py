@@ -16,7 +16,7 @@ BUILT = ROOT / "build/python313"
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
 PACKAGES = "ca-certificates,git,make,procps,python3.13,python3.13-venv"
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
-FAST = "not e2e and not browser and not network and not postgres"
+FAST = "not e2e and not browser and not network and not postgres and not buckets"
 
 def tell(*words, **given) -> str:
     "What a command says; fails with its last words where it fails."

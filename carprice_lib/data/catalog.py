@@ -25,6 +25,7 @@ import yaml
 from .entry import Source, SourceFile, SqlQuery, check_entry, did_you_mean
 from ..errors import DatasetError
 from ..reading.reader import read_file, shown_address
+from ..reading.remote import at_hand, copy_remote, is_remote
 from ..reading.sniffing import FileFormat
 
 # %% ../../nbs/data/06_catalog.ipynb #b1967ba0
@@ -130,11 +131,12 @@ UNREADABLE = "unreadable line"  # reason of a line that is no row, and the colum
 
 
 def read_table(
-    path: str | Path,  # any file of listings that `read_file` reads
+    path: str | Path,  # any file of listings that `read_file` reads, here or in a bucket
     form: FileFormat | None = None,  # how it is written; found out by default
 ) -> pd.DataFrame:  # rows as they stand (n, columns), then lines that are no rows, marked in a column of their own
     "A table from a file; raises `DatasetError`."
-    table = read_file(path, form)
+    with at_hand(path) as here:
+        table = read_file(here, form)
     if not table.ragged:
         return table.rows
     said = [f"line {lost.line} has {lost.reason}: {lost.text}" for lost in table.ragged]
@@ -156,12 +158,16 @@ def data_mirror(
 def fetch(
     name: str,  # data set's name
     root: str | Path | None = None,  # the project's root
+    anew: bool = False,  # copy once more what a bucket has, where no SHA-256 says what it must be?
 ) -> list[Path]:  # its files, each with the right bytes
     "The files of a source, found or downloaded; raises `DatasetError`."
     root = Path(root or project_root())
     source = load_source(name, root)
     if source.sql:
         return [_kept_rows(name, source.sql, root)]
+    for file in source.files if anew else []:
+        if file.url and is_remote(file.url) and not file.sha256:
+            _from_bucket(file.url, root / file.name)
     return [_find(name, source, f, root) for f in source.files]
 
 # %% ../../nbs/data/06_catalog.ipynb #67f2be51
@@ -182,6 +188,9 @@ def _find(name: str, source: Source, file: SourceFile, root: Path) -> Path:
         return place
     if not (file.url or source.base):
         raise DatasetError(f"The data set {name} needs the file {file.name!r} in the project, which is not there.")
+    address = file.url or source.base + quote(file.name)
+    if is_remote(address):
+        return _of_bucket(name, file, address, root)
     return _download(name, source, file, root, mirror)
 
 # %% ../../nbs/data/06_catalog.ipynb #9d65b4d3
@@ -222,6 +231,27 @@ def _why(e: Any) -> str:
     if type(e) is ValueError:
         return "a file with another SHA-256"
     return f"an error of this disk ({e.strerror})" if getattr(e, "strerror", None) else "no connection"
+
+# %% ../../nbs/data/06_catalog.ipynb #bucket02
+def _from_bucket(address: str, place: Path) -> Path:
+    "Copy from a bucket to a place, after saying so."
+    print(f"Copying {address}")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    copy_remote(address, place)
+    return place
+
+
+def _of_bucket(name: str, file: SourceFile, address: str, root: Path) -> Path:
+    "The copy of a file in a bucket; raises `DatasetError` where its bytes are others."
+    if not file.sha256:
+        return _from_bucket(address, root / file.name)
+    cached = root / "data" / "cache" / name / file.name
+    if cached.is_file() and pooch.file_hash(str(cached)) == file.sha256:
+        return cached
+    if (found := pooch.file_hash(str(_from_bucket(address, cached)))) != file.sha256:
+        cached.unlink()
+        raise DatasetError(f"{address!r} has the SHA-256 {found}, but the catalogue says {file.sha256}.")
+    return cached
 
 # %% ../../nbs/data/06_catalog.ipynb #349e3338
 _QUESTION = b"carprice.question"  # in a Parquet file's metadata: address and query, as the entry has them

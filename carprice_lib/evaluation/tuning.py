@@ -191,6 +191,7 @@ def _run_trial(study: optuna.Study, folds: CVObjective, seed: int) -> None:
 # %% ../../nbs/evaluation/02_tuning.ipynb #shared02
 BATCH = 6  # trials that are drawn from the same finished ones, so that as many workers can run them at once
 HEARTBEAT_SECONDS = 5  # between two signs of a worker
+_TABLES = int.from_bytes(b"studies")  # key of the lock under which Optuna makes its tables
 GRACE_SECONDS = 20  # without a sign, until its trial is run anew
 POLL_SECONDS = 0.5  # between two looks at what the others have done
 
@@ -241,7 +242,7 @@ class SharedStudy:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with _answering():
             self.engine = sa.create_engine(url, **connect)
-            with self._alone():  # two that make the tables at once would stumble
+            with self._alone(_TABLES):  # two that make the tables at once would stumble
                 self.storage = self._storage(url, connect)
                 sampler = optuna.samplers.RandomSampler()  # draws nothing: settings come with a trial
                 self.study = optuna.create_study(
@@ -260,10 +261,10 @@ class SharedStudy:
             ) from None
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self, key: int | None = None) -> Iterator[None]:
         "What only one worker of the study does at a time; PostgreSQL takes the lock from one that is killed."
         with self.engine.begin() as db:
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(self.key)))
+            db.execute(sa.select(sa.func.pg_advisory_xact_lock(self.key if key is None else key)))
             yield
 
     def look(self, *states: TrialState) -> dict[int, FrozenTrial]:  # trial by its place, from 0

@@ -67,6 +67,7 @@ from carprice_lib.intake.columns import (
 from .matching import Match, match_facts, match_fields, match_rest, tells_price
 from ..reading.delimited import Table
 from ..reading.reader import holds_password, is_address, read_file, several_files, shown_address
+from ..reading.remote import at_hand, is_remote, remote_name
 from ..reading.sniffing import sniff_packing
 
 # %% ../../nbs/intake/02_proposal.ipynb #c955dd20
@@ -797,10 +798,22 @@ def _file_origin(path: Path, name: str, root: Path, table: Table) -> tuple[list[
     inside = (root / "data" / "raw").resolve() in path.resolve().parents
     kept = path.name if path.exists() else name  # what a pattern finds goes into a folder of the entry's own
     file = path.resolve().relative_to(root.resolve()).as_posix() if inside else f"data/raw/{kept}"
-    pinned = table.format.pinned() if table.alike else {}
-    written = [f"      format: {json.dumps(pinned, ensure_ascii=False)}"] if pinned else []
+    written = _format_lines(table)
     note = "" if inside else f"The file is copied to {file} when the entry is added."
     return ["  files:", f"    - name: {_quoted(file)}", *written], note
+
+
+def _format_lines(table: Table) -> list[str]:
+    "The line of an entry that says how its files are written, where that must be said."
+    pinned = table.format.pinned() if table.alike else {}
+    return [f"      format: {json.dumps(pinned, ensure_ascii=False)}"] if pinned else []
+
+
+def _bucket_origin(address: str, table: Table) -> tuple[list[str], str]:
+    "Lines of an entry that name what is in a bucket, and when it is copied."
+    file = f"data/raw/{remote_name(address)}"
+    note = f"The first run copies it to {file}; `carprice datasets fetch` copies it anew."
+    return ["  files:", f"    - name: {_quoted(file)}", f"      url: {_quoted(address)}", *_format_lines(table)], note
 
 
 def _query_origin(address: str, query: str, root: Path) -> tuple[list[str], str]:
@@ -824,7 +837,8 @@ def _table_of(path: str | Path, query: str) -> Table:
         return read_file(path, dict(kind="sql", query=query))
     if query:
         return read_file(path, dict(kind="sqlite", query=query))
-    return read_file(path, sample=SAMPLED_ROWS if _is_large(path) else 0)
+    with at_hand(path) as here:
+        return read_file(here, sample=SAMPLED_ROWS if _is_large(here) else 0)
 
 # %% ../../nbs/intake/02_proposal.ipynb #1e273d0a
 def check_file(
@@ -851,6 +865,9 @@ def examine_file(
     if _is_database(path):
         title = shown_address(str(path))
         origin, to_do = _query_origin(str(path), query, root)
+    elif is_remote(path):
+        title = remote_name(str(path))
+        origin, to_do = _bucket_origin(str(path), table)
     else:
         title = Path(path).name
         origin, to_do = _file_origin(Path(path), name, root, table)

@@ -591,7 +591,7 @@ def is_address(
     text: str,  # what to read, as somebody named it
 ) -> bool:
     "Is it the address of a database: `sqlite:///cars.db`, or a variable that holds one, `${LISTINGS_URL}`?"
-    return bool(re.match(r"\w+(\+\w+)?://|\$\{\w+\}", text))
+    return bool(re.match(r"(?!s3://)\w+(\+\w+)?://|\$\{\w+\}", text))
 
 
 def is_query(
