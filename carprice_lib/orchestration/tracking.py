@@ -11,11 +11,14 @@ __all__ = ['EXAMPLE', 'NEEDED_BY_MODEL', 'SHARED_CHAMPION', 'tracking_uri', 'che
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -38,14 +41,39 @@ def tracking_uri(
     root: str | Path,  # the project's root
 ) -> str:  # address of the store
     "`MLFLOW_TRACKING_URI` where it is set, else a SQLite file at the root."
-    return os.environ.get("MLFLOW_TRACKING_URI") or _own_store(root)
+    given = os.environ.get("MLFLOW_TRACKING_URI") or _own_store(root)
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", given)
 
 # %% ../../nbs/orchestration/00_tracking.ipynb #b2c435c1
+def _in_postgresql(uri: str) -> bool:
+    "Is the store a database that several machines share?"
+    return uri.startswith("postgresql")
+
+
+def _check_database(uri: str, seconds: float) -> None:
+    "Raise `TrackError` when a database does not let us in."
+    import sqlalchemy as sa
+
+    try:
+        engine = sa.create_engine(uri, connect_args=dict(connect_timeout=max(2, round(seconds))))
+        engine.connect().close()
+        engine.dispose()
+    except (sa.exc.SQLAlchemyError, ValueError) as e:
+        cause = str(getattr(e, "orig", None) or type(e).__name__).strip().splitlines()[0].rstrip(".")
+        raise TrackError(
+            f"The database of MLFLOW_TRACKING_URI does not answer ({cause}): "
+            "start it, or unset MLFLOW_TRACKING_URI to log to a file here."
+        ) from None
+
+
 def check_store(
     uri: str,  # address of the store
     seconds: float = 3.0,  # how long a server may take to accept a connection
 ) -> None:
-    "Raise `TrackError` when the address names a server that does not answer."
+    "Raise `TrackError` when the address names a server or a database that does not answer."
+    if _in_postgresql(uri):
+        _check_database(uri, seconds)
+        return
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
         return
@@ -76,6 +104,28 @@ def _make_tables(
             os.replace(draft, path)  # a file system without hard links
 
 # %% ../../nbs/orchestration/00_tracking.ipynb #cefad2b8
+@contextmanager
+def _alone(
+    uri: str,  # address of the store
+    what: str,  # that only one process does at a time
+) -> Iterator[None]:
+    "A lock that PostgreSQL keeps for all machines of a store, and takes from a process that is killed; none elsewhere."
+    if not _in_postgresql(uri):
+        yield
+        return
+    import sqlalchemy as sa
+
+    engine = sa.create_engine(uri)
+    try:
+        with engine.begin() as db:
+            db.execute(
+                sa.select(sa.func.pg_advisory_xact_lock(zlib.crc32(b"mlflow") >> 1, zlib.crc32(what.encode()) >> 1))
+            )
+            yield
+    finally:
+        engine.dispose()
+
+
 def open_store(
     root: str | Path,  # the project's root
     dataset: str,  # name of the dataset; each has an experiment of its own
@@ -93,6 +143,9 @@ def open_store(
     file = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not file.exists() and file.parent.is_dir():
         _make_tables(file)
+    if _in_postgresql(uri):
+        with _alone(uri, "tables"):  # of two that make them at once, one would stumble
+            mlflow.MlflowClient(uri).search_experiments(max_results=1)
     given = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(uri)
     if given is None:
@@ -100,8 +153,19 @@ def open_store(
     client = mlflow.MlflowClient()
     if found := client.get_experiment_by_name(name):
         return client, found.experiment_id
-    place = (Path(root).resolve() / "mlruns" / dataset).as_uri() if uri == _own_store(root) else None
-    return client, client.create_experiment(name, artifact_location=place)
+    return client, client.create_experiment(name, artifact_location=_artifact_place(root, dataset, uri))
+
+
+def _artifact_place(root: str | Path, dataset: str, uri: str) -> str | None:
+    "Where a new experiment keeps its files; None where MLflow's server decides. Raises `TrackError`."
+    if given := os.environ.get("MLFLOW_DEFAULT_ARTIFACT_ROOT"):
+        return f"{given.rstrip('/')}/{dataset}"
+    if _in_postgresql(uri):
+        raise TrackError(
+            "MLFLOW_TRACKING_URI is a database, which keeps no files: name a place for them that all machines reach, "
+            "such as MLFLOW_DEFAULT_ARTIFACT_ROOT=s3://bucket/mlflow."
+        )
+    return (Path(root).resolve() / "mlruns" / dataset).as_uri() if uri == _own_store(root) else None
 
 # %% ../../nbs/orchestration/00_tracking.ipynb #cf28bc9e
 def flatten_metrics(
@@ -345,11 +409,13 @@ def _about(version: Any) -> dict[str, Any]:
     )
 
 
-def _moving(root: str | Path, dataset: str) -> FileLock:
-    "Held by whoever moves the champion, so that a rollback and a promotion wait for each other."
+@contextmanager
+def _moving(root: str | Path, dataset: str) -> Iterator[None]:
+    "Held by whoever moves the champion, so that a rollback and a promotion wait for each other, here and on machines that share the store."
     home = Path(root) / "data/champion"
     home.mkdir(parents=True, exist_ok=True)
-    return FileLock(home / f".{dataset}.lock")
+    with FileLock(home / f".{dataset}.lock"), _alone(tracking_uri(root), f"champion of {dataset}"):
+        yield
 
 # %% ../../nbs/orchestration/00_tracking.ipynb #2f2f9641
 def _gathered(folder: str | Path, beside: Sequence[str | Path], draft: Path) -> Path:

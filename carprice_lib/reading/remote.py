@@ -47,7 +47,7 @@ def _bucket() -> Any:
             "An address that begins with s3:// needs s3fs, which is not installed: pip install 'carprice[s3]'."
         ) from None
     s3fs.S3FileSystem.retries = 2
-    return s3fs.S3FileSystem(config_kwargs=_TRIES)
+    return s3fs.S3FileSystem(config_kwargs=_TRIES, skip_instance_cache=True)  # what is there may have changed
 
 
 def _refusal(address: str, error: Exception) -> DatasetError:
