@@ -2,17 +2,20 @@
 
 import json
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from urllib.parse import quote
 
+import httpx
 import pandas as pd
 import pytest
 import sqlalchemy as sa
-from support import COROLLA, PASSWORD, ROOT, dealer_table, free_port
+from support import COROLLA, PASSWORD, ROOT, Hashes, answers, assert_same, dealer_table, end, free_port
 
 from carprice_lib.data.synthetic import simulate
 from carprice_lib.errors import DatasetError, MissingExtraError, ModelError, TrackError
@@ -298,3 +301,61 @@ def test_a_registry_that_cannot_be_reached(postgres, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_DEFAULT_ARTIFACT_ROOT", raising=False)
     with pytest.raises(TrackError, match="MLFLOW_DEFAULT_ARTIFACT_ROOT=s3://bucket/mlflow"):
         _artifact_place(tmp_path, "demo", tracking_uri("."))
+
+def test_a_remote_in_a_bucket(finished, clones, buckets):
+    lab = buckets()
+    hashes = Hashes(finished.hashes())
+    hashes.clone = finished
+    finished.run("dvc remote add -q -d bucket s3://closed/dvc && git add -A && git commit -qm run")
+    said = finished.run("dvc push", **lab)
+    assert "pushed" in said
+    copy = clones(fill=False)
+    copy.run(f"git clone -q '{finished.path}' .")
+    copy.lend()
+    refused = copy.run("dvc pull", code=None, **buckets("guest"))
+    assert "secret of" not in refused
+    copy.run("dvc pull -q", **lab)
+    port = free_port()
+    process = copy.start(f"exec carprice serve --no-ui --port {port}")
+    answers(f"http://127.0.0.1:{port}/ready", 60, process)
+    assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()["price"] > 0
+    end(process)
+    assert_same(hashes, copy, ["data/model/", "data/prepared/"])
+
+KILLS = 40 if SOAK else 4
+
+
+def test_two_services_keep_one_log(postgres, clones, champion, capsys):
+    from test_api import load
+
+    clone, stop = clones(fill=False), threading.Event()
+    ports, got = [free_port(), free_port()], ([], [])
+    told = dict(CARPRICE_MODEL=champion, CARPRICE_RATE=0, CARPRICE_LOG_URL=postgres)
+
+    def start(k):
+        return clone.start(f"exec carprice serve --no-ui --port {ports[k]}", **told)
+
+    services = [start(k) for k in (0, 1)]  # at once, and into a database without tables
+    for port, process in zip(ports, services):
+        answers(f"http://127.0.0.1:{port}/ready", 60, process)
+    threads = [t for k in (0, 1) for t in load(f"http://127.0.0.1:{ports[k]}", stop, got[k], clients=2)]
+    for kill in range(KILLS):
+        k = kill % 2
+        before = len(got[k])
+        wait(lambda: len(got[k]) >= before + 40)
+        time.sleep(random.Random(kill).random() * 0.2)
+        end(services[k], signal.SIGKILL)
+        services[k] = start(k)
+        answers(f"http://127.0.0.1:{ports[k]}/ready", 60, services[k])
+    stop.set()
+    for t in threads:
+        t.join()
+    ids = [id for answers_of in got for status, id in answers_of if status == 200]
+    kept = [id for (id,) in rows(postgres, "select id from predictions")]
+    with capsys.disabled():
+        print(f"\n{KILLS} kills of two services under {len(ids):,} answers; {len(kept):,} predictions in their log")
+    assert len(ids) > 100 and len(ids) == len(set(ids)) and len(kept) == len(set(kept))
+    assert set(ids) <= set(kept), f"{len(set(ids) - set(kept))} of {len(ids)} answers are not in the log"
+    assert len(kept) - len(ids) <= 2 * KILLS, "more than was on its way when a service died"
+    asked = {k: {id for status, id in got[k] if status == 200} for k in (0, 1)}
+    assert asked[0] and asked[1] and not asked[0] & asked[1]
