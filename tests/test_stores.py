@@ -359,3 +359,13 @@ def test_two_services_keep_one_log(postgres, clones, champion, capsys):
     assert len(kept) - len(ids) <= 2 * KILLS, "more than was on its way when a service died"
     asked = {k: {id for status, id in got[k] if status == 200} for k in (0, 1)}
     assert asked[0] and asked[1] and not asked[0] & asked[1]
+
+def test_a_day_is_archived_by_one_machine(postgres, tmp_path, monkeypatch):
+    from carprice_lib.serving.prediction_log import PredictionLog, log_url, new_id
+
+    monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
+    with PredictionLog(log_url()) as here, PredictionLog(log_url()) as there:
+        here.write([dict(id=new_id(), predicted_at=time.time() - 3 * 86_400, features="{}")])
+        with there.exclusive("rotating the log"):
+            assert here.rotate(tmp_path / "here") == []
+        assert len(there.rotate(tmp_path / "there")) == 1 and here.rotate(tmp_path / "here") == []

@@ -17,7 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -417,6 +417,10 @@ def begin(
         raise LogError(f"The prediction log did not do it ({_cause(e)}).") from None
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #128f4aea
+class _Busy(LogError):
+    "Another process does the same, and does not end."
+
+
 @patch
 @contextmanager
 def exclusive(
@@ -425,7 +429,7 @@ def exclusive(
     seconds: float = 60.0,  # to wait for another process
 ) -> Iterator[None]:
     "Do what no other process with this log does at the same time; raises `LogError` where another does not end."
-    busy = LogError(f"Another process has been {task} for {seconds:g} s, and this one did not wait any longer.")
+    busy = _Busy(f"Another process has been {task} for {seconds:g} s, and this one did not wait any longer.")
     if self.engine.dialect.name == "postgresql":
         with self.begin() as db:
             _advisory_lock(db, _MIGRATION_LOCK ^ zlib.crc32(task.encode()), seconds, busy)
@@ -464,12 +468,14 @@ def rotate(
     folder: str | Path,  # of the Parquet files
     before: date | None = None,  # move days before this one; today by default
 ) -> list[Path]:  # files written
-    "Move full days to Parquet files, one a day; where another process is at it, nothing is done."
+    "Move full days to Parquet files, one a day; where another process is at it, perhaps on another machine, nothing is done."
     Path(folder).mkdir(parents=True, exist_ok=True)
+    on_one_machine = self.engine.dialect.name == "sqlite"
+    turn = nullcontext() if on_one_machine else self.exclusive("rotating the log", seconds=0.0)
     try:
-        with FileLock(Path(folder) / ".rotate.lock", timeout=0):
+        with FileLock(Path(folder) / ".rotate.lock", timeout=0), turn:
             return self._rotate(Path(folder), _midnight(before or _day(time.time())))
-    except Timeout:
+    except (Timeout, _Busy):
         return []
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #ccd781b9
