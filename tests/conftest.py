@@ -248,7 +248,12 @@ def buckets(tmp_path_factory):
     ports = {option: free_port() for part in parts for option in (f"{part}.port", f"{part}.port.grpc")}
     server = subprocess.Popen(
         [weed, "server", f"-dir={home}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
-        + [f"-s3.config={home / 'who.json'}", "-master.volumeSizeLimitMB=64", "-volume.max=50", "-volume.preStopSeconds=0"]
+        + [
+            f"-s3.config={home / 'who.json'}",
+            "-master.volumeSizeLimitMB=64",
+            "-volume.max=50",
+            "-volume.preStopSeconds=0",
+        ]
         + [f"-{option}={port}" for option, port in ports.items()],
         stdout=subprocess.DEVNULL,
         stderr=(home / "log").open("wb"),
