@@ -8,7 +8,7 @@ __all__ = ['INTERRUPTED', 'READER_LEFT', 'app', 'datasets_app', 'MAKES', 'Datase
            'one_of', 'check_extras', 'stage_command', 'repair_lock_command', 'export_stage_code_command',
            'results_command', 'main', 'datasets_list', 'datasets_use', 'datasets_fetch', 'datasets_check',
            'with_listing', 'read_options', 'TableFormat', 'predict_command', 'answer_table', 'told_counts',
-           'explain_command', 'serve_command', 'space_command', 'models_command', 'apply_gate_command',
+           'explain_command', 'check_address', 'serve_command', 'space_command', 'models_command', 'apply_gate_command',
            'promote_command', 'rollback_command', 'window_of', 'monitor_command', 'spare_pages', 'retrain_command',
            'forget_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
 
@@ -123,8 +123,8 @@ def _keys(file: Path, pattern: str, incomplete: str) -> list[str]:
 
 
 def _matching(words: Any, incomplete: str) -> list[str]:
-    "Words that begin as was typed, in capitals or not."
-    return [w for w in (word.strip("'\"") for word in words) if w.casefold().startswith(incomplete.casefold())]
+    "Words that begin as was typed."
+    return [w for w in (word.strip("'\"") for word in words) if w.startswith(incomplete)]
 
 
 def one_of(
@@ -411,11 +411,12 @@ def _field_option(f: Field) -> Any:
     elif f.kind == "date":
         said += ", such as 2026-06-30"
     elif f.numeric:
+        said = f"Number of {f.doc}" if f.unit == f.name == f.doc else said
         said += f", in {f.unit}" if f.unit not in ("", f.name) else ""
         said += f" ({f.low:,.12g} to {f.high:,.12g})" if f.unit != "year" else f" ({f.low:g} to the coming year)"
     completed: Any = one_of(f.categories) if f.categories else _COMPLETED.get(f.name)
     without = (
-        "needed for a car" if f.required else "the day of the newest listings" if f.kind == "date" else "not known"
+        "none: a car needs it" if f.required else "the day of the newest listings" if f.kind == "date" else "not known"
     )
     return typer.Option(f.option, help=said, autocompletion=completed, show_default=without)
 
@@ -474,8 +475,8 @@ def predict_command(
         typer.Option(
             min=0.5,
             max=0.99,
-            help="Nominal coverage of the range: the share of like cars that it holds, in 1",
-            show_default="the model's, 0.9 as a rule",
+            help="Nominal coverage of the range: the share of like cars that it holds, such as 0.9",
+            show_default="the model's own",
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -606,6 +607,16 @@ def explain_command(
         print(f"{name:<44}{distance:>13}{c['price']:>12,.0f}")
 
 # %% ../nbs/04_cli.ipynb #0b501d41
+def check_address(
+    host: str,
+    port: int,
+) -> None:
+    "Is an address free? Asked before the seconds that a page takes to be imported; raises `ServiceError`."
+    from carprice_lib.serving.listening import bind_address
+
+    bind_address(host, port).close()
+
+
 @app.command("serve")
 def serve_command(
     host: HostOption = "127.0.0.1",
@@ -614,6 +625,7 @@ def serve_command(
 ) -> None:
     "Serve the page and the API until interrupted."
     check_extras("serve")
+    check_address(host, port)
     from carprice_lib.apps.server import serve
 
     serve(host, port, Path.cwd(), ui)
@@ -762,6 +774,7 @@ def monitor_command(
     if not (out / "round.json").exists():
         spare_pages(out)
     if serve:
+        check_address(host, port)
         return _serve_monitor(config, host, port)
 
     def once() -> None:
