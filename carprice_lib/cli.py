@@ -370,12 +370,32 @@ def _write_report(report: Path, page: Any, say: Callable[[object], None]) -> Non
     page.save(report)
     say(f"The page is {report}")
 
-# %% ../nbs/04_cli.ipynb #7ba6886a
-ATTRIBUTE_HELP = "NAME=VALUE: what the model reads beyond the fields (again for each)"
+# %% ../nbs/04_cli.ipynb #c0de0007
 _COMPLETED: dict[str, Callable[..., list[str]]] = {
     "brand": complete_make,
     "model": complete_model,
 }  # fields whose values a vocabulary knows
+
+
+def _field_option(f: Field) -> Any:
+    "The option of a field: what it means, in which unit, and what holds without it."
+    said = f"{f.doc[0].upper()}{f.doc[1:]}"
+    if f.categories:
+        said += f": {', '.join(f.categories)}"
+    elif f.kind == "date":
+        said += ", such as 2026-06-30"
+    elif f.numeric:
+        said = f"Number of {f.doc}" if f.unit == f.name == f.doc else said
+        said += f", in {f.unit}" if f.unit not in ("", f.name) else ""
+        said += f" ({f.low:,.12g} to {f.high:,.12g})" if f.unit != "year" else f" ({f.low:g} to the coming year)"
+    completed: Any = one_of(f.categories) if f.categories else _COMPLETED.get(f.name)
+    without = (
+        "none: a car needs it" if f.required else "the day of the newest listings" if f.kind == "date" else "not known"
+    )
+    return typer.Option(f.option, help=said, autocompletion=completed, show_default=without)
+
+# %% ../nbs/04_cli.ipynb #7ba6886a
+ATTRIBUTE_HELP = "NAME=VALUE: what the model reads beyond the fields (again for each)"
 
 
 def with_listing(
@@ -401,24 +421,6 @@ def with_listing(
     run.__annotations__ = {p.name: p.annotation for p in (*own, *fields)}
     run.__doc__ = command.__doc__
     return run
-
-
-def _field_option(f: Field) -> Any:
-    "The option of a field: what it means, in which unit, and what holds without it."
-    said = f"{f.doc[0].upper()}{f.doc[1:]}"
-    if f.categories:
-        said += f": {', '.join(f.categories)}"
-    elif f.kind == "date":
-        said += ", such as 2026-06-30"
-    elif f.numeric:
-        said = f"Number of {f.doc}" if f.unit == f.name == f.doc else said
-        said += f", in {f.unit}" if f.unit not in ("", f.name) else ""
-        said += f" ({f.low:,.12g} to {f.high:,.12g})" if f.unit != "year" else f" ({f.low:g} to the coming year)"
-    completed: Any = one_of(f.categories) if f.categories else _COMPLETED.get(f.name)
-    without = (
-        "none: a car needs it" if f.required else "the day of the newest listings" if f.kind == "date" else "not known"
-    )
-    return typer.Option(f.option, help=said, autocompletion=completed, show_default=without)
 
 
 def read_options(
@@ -1024,22 +1026,25 @@ def benchmark_command(
         tabicl_weights=tabicl_weights,
         tabpfn_weights=tabpfn_weights,
     )
+    chosen = choose(only, _BENCHMARKS, "benchmark")
+    given = {name: {"quick": quick} | (about_peers if name == "peers" else {}) for name in chosen}
+    if stopped := _run_benchmarks(root, given, pages):
+        raise CliError(f"Stopped before its end: {', '.join(stopped)}. What each said is above.")
+
+# %% ../nbs/04_cli.ipynb #c0de0008
+def _run_benchmarks(root: Path, given: dict[str, dict[str, Any]], pages: Path) -> list[str]:
+    "Run notebooks with their parameters, and name those that stopped."
     stopped = []
-    for name in choose(only, _BENCHMARKS, "benchmark"):
-        given = {"quick": quick} | (about_peers if name == "peers" else {})
-        page = pages / f"benchmark-{name}.html"
+    for name, parameters in given.items():
+        source, target = root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb"
         try:
-            nb = normalise(
-                execute(
-                    root / f"nbs/benchmarks/{name}.ipynb", root / f"build/benchmark/{name}.ipynb", given, root, name
-                )
-            )
+            nb = normalise(execute(source, target, parameters, root, name))
         except StageError as e:
             print(e, flush=True)
             stopped.append(name)
         else:
+            page = pages / f"benchmark-{name}.html"
             page.parent.mkdir(parents=True, exist_ok=True)
             page.write_text(to_html(nb), encoding="utf-8")
             print(page.relative_to(root))
-    if stopped:
-        raise CliError(f"Stopped before its end: {', '.join(stopped)}. What each said is above.")
+    return stopped
