@@ -184,9 +184,9 @@ def stage_command(
             + (f"did you mean {close[0]!r}?" if close else f"the stages are {', '.join(STAGES)}.")
         )
     params = stage_params(load_params(Path.cwd()), name)
+    check_extras("pipeline")
     if not Path("nbs/pipeline", f"{name}.ipynb").is_file():
         raise CliError(f"There is no nbs/pipeline/{name}.ipynb here: run it in the folder of the project.")
-    check_extras("pipeline")
     run_stage(Path.cwd(), name, params)
 
 
