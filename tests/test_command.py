@@ -198,6 +198,12 @@ def test_a_check_of_a_pipe(place):
     assert (place / "page.html").read_text().startswith("<!doctype html>")
 
 
+def test_new_listings_by_a_pipe(place):
+    done = shell(place, "printf 'colour,price\\nred,100\\n' | carprice retrain -")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"carprice: 'standard input' has no column 'brand'")
+
+
 def test_an_empty_pipe(place):
     done = shell(place, "carprice predict - < /dev/null")
     assert (done.returncode, done.stdout) == (1, b"")
@@ -317,6 +323,11 @@ def test_each_alert_is_said_once(place, trouble):
     again = shell(place, line)
     assert f"alert       {alerts[0].text}\n" in again.stdout.decode() and b"new alert" not in again.stdout
     assert again.stderr == b""
+
+
+def test_a_round_has_a_bar(place, trouble):
+    code, said, screen = on_screen(place, ["monitor", "--no-report"])
+    assert code == 0 and "looked at" in said and re.search(r"monitoring .*[123] of 3 steps", screen)
 
 
 def test_standard_error_is_told_apart(place, trouble):
