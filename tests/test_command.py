@@ -110,7 +110,12 @@ def lacking(shown, callback):
     for name, kinds, info, default in parameters_of(callback):
         shown_name = name_of(name, info)
         row = next(
-            (line for line in shown.splitlines() if re.match(rf"[│|*\s]*{re.escape(shown_name)}(\.\.\.)?\s", line)), ""
+            (
+                line
+                for line in shown.splitlines()
+                if re.match(rf"[│|*\s]*\[?{re.escape(shown_name)}\]?(\.\.\.)?\s", line, re.I)
+            ),
+            "",
         )
         numeric = kinds & {int, float} or (name in FIELDS and FIELDS[name].numeric)
         if not info.help or info.help.split()[0] not in row:
