@@ -94,11 +94,12 @@ flow: $(PREFECT_ENV)  ## watch, retrain and look after the service once a day wi
 	timeout --kill-after=20 0 build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow & flow=$$!; \
 	trap 'trap "" INT TERM; for job in $$flow $$server; do kill $$job 2>/dev/null; wait $$job; done' EXIT; trap exit INT TERM; wait -n
 
-# The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
+# The hooks help git merge and show a notebook. They live in .venv, not in the user's home; what Jupyter saves, `lab` cleans.
 HOOKS := $(VENV)/hooks/.jupyter
-$(HOOKS): $(READY)
+UNFIT := "@jupyterlab/apputils-extension:announcements" jupyterlab-plotly nbdime-jupyterlab
+$(HOOKS): $(READY) Makefile
 	@mkdir -p $(VENV)/hooks
-	@jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" 2>/dev/null
+	@jupyter labextension disable --level=sys_prefix $(UNFIT) 2>/dev/null
 	@! $(IN_GIT) || { HOME="$(CURDIR)/$(VENV)/hooks" nbdev_install_hooks >/dev/null && git-nbdiffdriver config --enable && touch $(HOOKS); }
 
 hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each commit
@@ -106,8 +107,10 @@ hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each comm
 	@pre-commit install >/dev/null
 	@echo "git merges notebooks cell by cell, shows them with nbdiff, and checks what a commit touches"
 
-lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
-	@cd nbs && JUPYTER_CONFIG_PATH="$(CURDIR)/$(HOOKS)" python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
+# Downloads tell their progress in text, so that nobody needs the widgets that tqdm asks for.
+lab: $(HOOKS)  ## open JupyterLab on the start notebook, nbs/start.ipynb, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
+	@cd nbs && PYTHONWARNINGS="ignore:IProgress not found" python -m carprice_lib.cpu_dispatch jupyter lab --LabApp.default_url=/lab/tree/start.ipynb \
+	  --ServerApp.jpserver_extensions="carprice_lib._dev.lab=True" --KernelManager.transport_encryption=auto $(LAB)
 
 # MLflow's jobs (judges of traces and the like) would keep eight further processes (1.4 GB) waiting for work that never comes.
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
