@@ -309,11 +309,7 @@ def summary(found: MonitorReport) -> str:  # lines
     lines += [("note", found.note)] if found.note else []
     lines.append(("service", _service(found.live)))
     lines += [("shadow", str(found.shadow))] if found.shadow else []
-    lines += [
-        ("estimate" if f.rule == "estimate" else f.rule, f.why)
-        for f in found.findings
-        if f.rule in ("estimate", "mape", "coverage") and not f.alarm
-    ]
+    lines += [(f.rule, f.why) for f in found.findings if f.rule in ("estimate", "mape", "coverage") and not f.alarm]
     lines += [("alarm", f"{f.rule}: {f.why}") for f in alarms]
     lines.append(("looked at", f"{len(found.findings)} figures, {len(alarms)} beyond their limit"))
     lines += [_changed(a) for a in found.changed]
