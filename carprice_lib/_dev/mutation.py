@@ -22,7 +22,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +245,13 @@ def try_module(
     "Put faults into one module of a copy; raises `CliError` where its examples do not hold without one."
     file = copy / f"carprice_lib/{module.replace('.', '/')}.py"
     code = hashlib.sha256(ast.unparse(ast.parse(file.read_text(encoding="utf-8"))).encode()).hexdigest()[:12]
+    known = {(r["before"], r["after"]) for r in reasons if r["module"] == module}
+    again = None
+    if last and last.code == code:
+        again = [fault for fault in last.survived if (fault["before"], fault["after"]) not in known]
+        last = replace(last, explained=last.put_in - last.caught - len(again), survived=again)
+        if not again:
+            return last
     loaded = file.with_suffix(".loaded")
     log = file.with_suffix(".log")
     begun = time.monotonic()
@@ -256,9 +263,7 @@ def try_module(
         if name.split(".")[0] not in ("carprice_lib", "__main__"):
             with suppress(Exception):  # some are made as they run, and no run is lost without them
                 importlib.import_module(name)
-    again = last.survived if last and last.code == code else None
     number, missed = survivors(file, most, lambda: _prove(copy, notebook), seconds, again)
-    known = {(r["before"], r["after"]) for r in reasons if r["module"] == module}
     unknown = [{"before": m.before, "after": m.after} for m in missed if (m.before, m.after) not in known]
     explained = len(missed) - len(unknown)
     if last and again is not None:
