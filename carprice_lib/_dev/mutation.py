@@ -21,6 +21,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -299,7 +300,9 @@ def main() -> None:
     made: list[Tried] = []
     for module, notebook in found.items():
         last = _results(root).get(module) if given.again else None
-        tried = try_module(copy, module, notebook, given.most, reasons, last)
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(1, fork) as alone:  # what one module loads is not there for the next
+            tried = alone.submit(try_module, copy, module, notebook, given.most, reasons, last).result()
         print(f"{module}: {tried.caught} of {tried.put_in} caught, {tried.explained} explained", flush=True)
         for fault in tried.survived:
             print(f"  - {fault['before']}", f"  + {fault['after']}", sep="\n", flush=True)
