@@ -492,10 +492,12 @@ def apply_gate_command() -> None:
     "Promote the candidate where the gate passed it, and keep the champion for DVC; `dvc repro` asks for it."
     check_extras("pipeline")
     from carprice_lib.orchestration import tracking as track
+    from carprice_lib.orchestration.retraining import refusal_on_sales
 
     params = load_params(Path.cwd())
-    moved = track.apply_gate(Path.cwd(), params.dataset, params.promote)
-    print(f"{params.dataset}: the candidate is {'now' if moved else 'not'} champion")
+    refusal = refusal_on_sales(Path.cwd(), params.dataset, params.shadow_sales)
+    moved = track.apply_gate(Path.cwd(), params.dataset, False if refusal else params.promote)
+    print(f"{params.dataset}: the candidate is {'now' if moved else 'not'} champion. {refusal}".removesuffix(". "))
 
 # %% ../nbs/04_cli.ipynb #0b501n02
 @app.command("promote")
@@ -505,9 +507,11 @@ def promote_command(
     "Make the newest candidate, of a run or an experiment, the champion; a running service follows within seconds."
     check_extras("pipeline")
     from carprice_lib.orchestration import tracking as track
+    from carprice_lib.orchestration.retraining import refusal_on_sales
 
     root = Path.cwd()
-    dataset = load_params(root).dataset
+    params = load_params(root)
+    dataset = params.dataset
     metrics = root / "reports/metrics.json"
     gate = root / "reports/gate.json"
     if not gate.is_file() or json.loads(metrics.read_text(encoding="utf-8"))["dataset"] != dataset:
@@ -515,6 +519,8 @@ def promote_command(
     told = json.loads(gate.read_text(encoding="utf-8"))
     if not (told["promoted"] or force):
         raise CliError(f"The gate did not pass the candidate. {told['reason']} --force promotes it all the same.")
+    if (refusal := refusal_on_sales(root, dataset, params.shadow_sales)) and not force:
+        raise CliError(f"The candidate is not promoted. {refusal} --force promotes it all the same.")
     champion = track.promote_candidate(root, dataset)
     version = json.loads((champion / "promoted.json").read_text(encoding="utf-8"))["version"]
     print(f"{dataset}: version {version} is champion")
@@ -646,14 +652,16 @@ def retrain_command(
     "Train on new listings and on the sales of the prediction log; the gate decides, a running service follows."
     check_extras("pipeline")
     from carprice_lib.orchestration.forgetting import unlearn
-    from carprice_lib.orchestration.retraining import outcome, retrain
+    from carprice_lib.orchestration.retraining import outcome, refusal_on_sales, retrain
 
-    dataset = load_params(Path.cwd()).dataset
+    params = load_params(Path.cwd())
+    dataset = params.dataset
     came = retrain(files or [], dataset, Path.cwd(), query)
     if said := unlearn(dataset, Path.cwd()):
         print(said)
         came = outcome(dataset, Path.cwd())
-    print(f"{dataset}: version {came.version} is {'' if came.promoted else 'still '}champion. {came.reason}")
+    reason = refusal_on_sales(Path.cwd(), dataset, params.shadow_sales) or came.reason
+    print(f"{dataset}: version {came.version} is {'' if came.promoted else 'still '}champion. {reason}")
 
 # %% ../nbs/04_cli.ipynb #436013e3
 @app.command("forget")

@@ -65,6 +65,7 @@ class Params(Section):
     dataset: Annotated[str, Field(min_length=1)]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     promote: bool | None = None
+    shadow_sales: Annotated[int, Field(ge=1)] | None = None
     prepare: Prepare = Prepare()
     eda: Eda = Eda()
     tune: Tune = Tune()

@@ -117,6 +117,34 @@ def test_an_experiment_leaves_the_champion(released):
     project.run("carprice rollback")
     assert served(project) == before
 
+def post(address, body):
+    "What a service says to a question."
+    asked = Request(address, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urlopen(asked, timeout=30) as answer:
+        return json.load(answer)
+
+
+def test_a_candidate_shows_itself_on_sales(released):
+    project = released[0]
+    before = served(project)
+    gate = dict(promoted=True, reason="Better.", against=model_hash(project.path / "data/champion/demo"))
+    (project.path / "reports/gate.json").write_text(json.dumps(gate))
+    project.edit("params.yaml", "^shadow_sales:( null)?", "shadow_sales: 5")  # DVC writes null as nothing
+    assert "not champion. It priced 0 of the 5 sales" in project.run("carprice apply-gate")
+    project.refuses("carprice promote", "priced 0 of the 5 sales", "CARPRICE_SHADOW", "--force")
+    base = f"http://127.0.0.1:{free_port()}"
+    service = project.start(f"carprice serve --port {base.split(':')[2]}", CARPRICE_SHADOW="data/model/candidate")
+    answers(f"{base}/ready", 120, service)
+    until = time.monotonic() + 180
+    while "now champion" not in project.run("carprice apply-gate") and time.monotonic() < until:
+        for year in (2017, 2018, 2019):
+            car = post(f"{base}/predict", GOLF | dict(year=year))
+            post(f"{base}/feedback", dict(prediction_id=car["prediction_id"], price=car["price"] * 1.05))
+    end(service, 15)
+    assert served(project) == model_hash(project.path / "data/model/candidate")[:8] != before
+    project.run("carprice rollback && git checkout -q params.yaml")
+    assert served(project) == before
+
 def test_files_without_git_are_enough(finished):
     shutil.rmtree(finished.path / ".git")
     finished.edit("params.yaml", r"^  listings: \d+", "  listings: 3")

@@ -67,7 +67,7 @@ def format_number(
 ) -> str:  # with separators of the language
     "A number."
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
-    return numbers.format_decimal(round(value, digits), format=pattern, locale=language)
+    return numbers.format_decimal(round(value, digits) or 0, format=pattern, locale=language)
 
 
 def format_date(
@@ -186,7 +186,7 @@ def format_money(
     "An amount of money."
     whole_digits = len(str(int(abs(value))))
     step = 1 if exact else 10 ** max(whole_digits - 3, 0)
-    rounded = round(value / step) * step
+    rounded = round(value / step) * step or 0
     pattern = copy(Locale.parse(language).currency_formats["standard"])
     pattern.frac_prec = (0, 0)
     return pattern.apply(rounded, language, currency=currency, currency_digits=False)
@@ -197,7 +197,7 @@ def format_percent(
     share: float,  # 0 to 1
 ) -> str:
     "A share in per cent, to a tenth where it has one."
-    return numbers.format_percent(round(share, 3), locale=language, decimal_quantization=False)
+    return numbers.format_percent(round(share, 3) or 0, locale=language, decimal_quantization=False)
 
 # %% ../../nbs/apps/00_i18n.ipynb #6aab302b
 def translate_warning(

@@ -107,9 +107,9 @@ async def _follow(service: Service, seconds: float = 1.0) -> None:
 async def _shadow(log: PredictionLog) -> None:
     "Have a second model answer beside the champion for as long as the service runs, where one is named."
     if folder := os.environ.get("CARPRICE_SHADOW"):
-        shadow = Shadow(folder, log.engine.url.render_as_string(hide_password=False))
+        shadow = Shadow(folder)
         log.mirror = shadow.ask
-        await watch_shadow(shadow)
+        await watch_shadow(shadow, log)
 
 # %% ../../nbs/apps/08_server.ipynb #ff3e7805
 @asynccontextmanager

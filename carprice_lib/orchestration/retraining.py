@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['retrain_lock', 'IngestedBatch', 'ingest_file', 'ingest_sales', 'persist', 'repair_dvc_lock', 'Outcome', 'outcome',
-           'retrain']
+           'refusal_on_sales', 'retrain']
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #8248ae4b
 import hashlib
@@ -28,10 +28,11 @@ from ..data.mapping import map_columns
 from ..data.prepare import canonical, load_increments
 from ..data.schema import FIELDS, REASONS, row_reasons
 from ..errors import RetrainError
+from ..evaluation.promotion import shadow_refusal
 from . import tracking as track
 from ..reading.reader import is_address, shown_address
 from ..reading.sniffing import FileFormat
-from ..serving.prediction_log import PredictionLog, log_url, read_ground_truth
+from ..serving.prediction_log import PredictionLog, log_url, read_ground_truth, shadow_sales
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #281a34b6
 @contextmanager
@@ -254,6 +255,24 @@ def outcome(
     return Outcome(
         told["model_hash"] == model_hash(Path(root) / "data/model/candidate"), str(told["version"]), gate["reason"]
     )
+
+# %% ../../nbs/orchestration/02_retraining.ipynb #5e11ab11
+def refusal_on_sales(
+    root: str | Path,  # the project's root
+    dataset: str,  # name of the dataset
+    sales: int | None,  # that the candidate must have priced beside the champion; None for none
+) -> str:  # empty where it may become champion
+    "Why sales do not let the candidate pass; one that has no champion before it passes. Raises `LogError`."
+    from carprice_lib.model.price_model import model_hash
+
+    home = Path(root)
+    champion = home / "data/champion" / dataset
+    candidate = home / "data/model/candidate"
+    if sales is None or not (champion / "promoted.json").is_file() or model_hash(champion) == model_hash(candidate):
+        return ""
+    with PredictionLog(log_url(root)) as log:
+        sold = shadow_sales(log, home / "data/log", model_hash(champion), model_hash(candidate))
+    return shadow_refusal(sold["realised"], sold["shadow"], sold["champion"], sales)
 
 # %% ../../nbs/orchestration/02_retraining.ipynb #c452014b
 def retrain(

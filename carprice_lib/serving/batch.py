@@ -46,6 +46,8 @@ def price_rows(
     request_id: str = "",
     asking_prices: Sequence[float | None] | None = None,  # of each, for its label, in the model's currency
     source: str = "batch",  # as the log calls it
+    answers: list[Mapping[str, Any] | None]
+    | None = None,  # to which the service's answers are added; None for an error
 ) -> list[dict[str, Any]]:  # `ADDED_COLUMNS` of each, and its prediction_id
     "Price of each listing, or the reason why it has none."
     rows = []
@@ -56,14 +58,18 @@ def price_rows(
             prediction = _predict(service, given, level, asked)
         except (ListingError, ModelError) as e:
             rows.append(dict.fromkeys(ADDED_COLUMNS) | {"prediction_id": None, "error": str(e)})
+            answer = None
         else:
+            answer = prediction
             rows.append(_priced(prediction))
             log_rows.append(to_log_row(prediction, given, source, request_id, reference))
+        if answers is not None:
+            answers.append(answer)
     if log is not None:
         log.write(log_rows)
     return rows
 
-
+# %% ../../nbs/serving/03_batch.ipynb #5e11ab20
 def _split(given: Any, asked: float | None) -> tuple[Any, float | None, str | None]:
     "A row's listing, asking price and reference, as the row itself may say them; raises `ListingError`."
     if not isinstance(given, Mapping):
@@ -339,7 +345,7 @@ def priced_pieces(
     request_id: str = "",
     say: Callable[[str], None] = lambda sentence: None,  # told which columns a file's own were taken for
     mapping: ColumnMapping | None = None,  # of `propose_mapping`, as somebody corrected it
-    show: Callable[[list, list], None] = lambda listings, asked: None,  # given each piece as it was understood
+    show: Callable[[list, list, list], None] = lambda listings, asked, answers: None,  # given each piece as understood
 ) -> "Iterator[pd.DataFrame]":  # the file's rows with `ADDED_COLUMNS`
     "A file with prices, piece by piece; raises `DatasetError` for a file that cannot be read or lacks a column."
     import pandas as pd
@@ -358,9 +364,10 @@ def priced_pieces(
         prices = _asking_prices(asked, currency)
         asked, blanked = (asked, None) if source_entry is None else _blanked(asked, source_entry)
         listings = _listings(asked, faults, service.champion.attributes)
-        rows = price_rows(service, listings, level, log, request_id, prices)
+        answers: list = []
+        rows = price_rows(service, listings, level, log, request_id, prices, answers=answers)
         count(rows)
-        show(listings, prices)
+        show(listings, prices, answers)
         priced = pd.DataFrame(rows, index=piece.index, columns=ADDED_COLUMNS)
         if blanked is not None:
             priced["note"] = priced["note"].where(priced["note"].isna(), blanked + " " + priced["note"]).str.strip()

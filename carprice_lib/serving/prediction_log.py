@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SCHEMA_VERSION', 'PREDICTIONS', 'FEEDBACK', 'SHADOWS', 'FORGOTTEN', 'DOCS', 'COLUMNS', 'log_url', 'new_id',
-           'PredictionLog', 'read_window', 'read_ground_truth']
+           'PredictionLog', 'read_window', 'read_ground_truth', 'shadow_sales']
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #bad54e7c
 import asyncio
@@ -612,6 +612,25 @@ def read_ground_truth(
     with log.engine.connect() as db:
         prices = pd.read_sql(query, db)
     return read_window(log, folder, **window).merge(prices, on="id")
+
+# %% ../../nbs/serving/00_prediction_log.ipynb #5e11ab02
+def shadow_sales(
+    log: PredictionLog,
+    folder: str | Path,  # of the log's Parquet files
+    champion: str,  # its `model_hash`
+    shadow: str,  # `model_hash` of the model that is tried
+) -> "pd.DataFrame":  # champion, shadow, realised: prices (n, 3), by id
+    "Sales of cars that both models priced."
+    import pandas as pd
+
+    with log.begin() as db:
+        tried = pd.DataFrame(db.execute(sa.select(SHADOWS)).mappings().all(), columns=list(SHADOWS.c.keys()))
+    tried = tried[tried["model_version"].str.endswith(f"-{shadow[:8]}")]
+    sold = read_ground_truth(log, folder)
+    sold = sold[sold["model_version"].str.endswith(f"-{champion[:8]}")]
+    theirs = tried.set_index("id")["price"].astype(float).rename("shadow")
+    ours = sold.set_index("id")[["price", "realised"]].astype(float).rename(columns={"price": "champion"})
+    return ours.join(theirs, how="inner").dropna()[["champion", "shadow", "realised"]]
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #74177536
 def _days(folder: Path) -> list[Path]:
