@@ -36,7 +36,6 @@ from cosmic_ray.plugins import get_operator
 
 from .proof import module_of
 from .publish import copy_project
-from ..cpu_dispatch import pin
 from ..errors import CliError
 
 # %% ../../nbs/dev/04_mutation.ipynb #99996493
@@ -291,7 +290,6 @@ def main() -> None:
         "--again", action="store_true", help="only what survived last time, where the code is the same"
     )
     given = options.parse_args()
-    pin()
     root = Path.cwd()
     reasons = yaml.safe_load((root / REASONS).read_text(encoding="utf-8")) or []
     copy = copy_project(root, root / "build/mutants" / (given.wanted[0] or "all"))
