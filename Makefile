@@ -40,7 +40,7 @@ SCM := if $(IN_GIT); then ! grep -qs no_scm .dvc/config.local || dvc config --lo
 repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
 	@$(if $(DATASET),carprice datasets use $(DATASET))
 	@$(SCM)
-	@dvc status --quiet 2>/dev/null || dvc repro || { carprice repair-lock && dvc repro; }  # where nothing changed, DVC sees that sooner by its status
+	@dvc status --quiet 2>/dev/null || dvc repro || { carprice repair-lock 2>/dev/null && dvc repro; }  # where nothing changed, DVC sees that sooner by its status
 	@python -m carprice_lib.evaluation.summary
 
 serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
