@@ -141,8 +141,8 @@ coverage: $(READY)  ## which lines of the exported library the notebooks prove (
 	@coverage html --quiet --directory build/coverage
 	@coverage report
 
-mutants: $(READY)  ## put faults into the library, and see whether the examples notice them (ONLY=monitoring or ONLY=monitoring.alerts; MOST=20 in a module)
-	@python -m carprice_lib._dev.mutation $(ONLY) $(if $(MOST),--most $(MOST))
+mutants: $(READY)  ## put faults into the library, and see whether the examples notice them (ONLY=monitoring or ONLY=monitoring.alerts; MOST=20 in a module; AGAIN=1: what survived)
+	@python -m carprice_lib.cpu_dispatch python -m carprice_lib._dev.mutation $(ONLY) $(if $(MOST),--most $(MOST)) $(if $(AGAIN),--again)
 
 extras: $(READY)  ## count what each extra of the package brings, for the README's table
 	@python -m carprice_lib._dev.results extras && python -m carprice_lib._dev.results renew

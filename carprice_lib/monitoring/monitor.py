@@ -319,11 +319,7 @@ def summary(found: MonitorReport) -> str:  # lines
     lines += [("note", found.note)] if found.note else []
     lines.append(("service", _service(found.live)))
     lines += [("shadow", str(found.shadow))] if found.shadow else []
-    lines += [
-        ("estimate" if f.rule == "estimate" else f.rule, f.why)
-        for f in found.findings
-        if f.rule in ("estimate", "mape", "coverage") and not f.alarm
-    ]
+    lines += [(f.rule, f.why) for f in found.findings if f.rule in ("estimate", "mape", "coverage") and not f.alarm]
     beyond = sum(f.alarm for f in found.findings)
     lines.append(("looked at", f"{len(found.findings)} figures, {beyond} beyond their limit"))
     lines += [("closed", a.text) for a in found.changed if a.closed is not None]
