@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants pictures compare comment propose docs images sbom push hub blueprint render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants extras pictures compare comment propose docs images sbom push hub blueprint render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -40,7 +40,7 @@ SCM := if $(IN_GIT); then ! grep -qs no_scm .dvc/config.local || dvc config --lo
 repro: $(READY)  ## run the pipeline and print the results (DATASET=cardekho, cardekho_v3, uk or your own; demo at first)
 	@$(if $(DATASET),carprice datasets use $(DATASET))
 	@$(SCM)
-	@dvc status --quiet 2>/dev/null || dvc repro || { carprice repair-lock && dvc repro; }  # where nothing changed, DVC sees that sooner by its status
+	@dvc status --quiet 2>/dev/null || dvc repro || { carprice repair-lock 2>/dev/null && dvc repro; }  # where nothing changed, DVC sees that sooner by its status
 	@python -m carprice_lib.evaluation.summary
 
 serve: $(READY)  ## open the page and the API of the promoted model, at 127.0.0.1:7860
@@ -94,11 +94,12 @@ flow: $(PREFECT_ENV)  ## watch, retrain and look after the service once a day wi
 	timeout --kill-after=20 0 build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow & flow=$$!; \
 	trap 'trap "" INT TERM; for job in $$flow $$server; do kill $$job 2>/dev/null; wait $$job; done' EXIT; trap exit INT TERM; wait -n
 
-# The hooks clean a notebook when Jupyter saves it and help git merge and show it. They live in .venv, not in the user's home.
+# The hooks help git merge and show a notebook. They live in .venv, not in the user's home; what Jupyter saves, `lab` cleans.
 HOOKS := $(VENV)/hooks/.jupyter
-$(HOOKS): $(READY)
+UNFIT := "@jupyterlab/apputils-extension:announcements" jupyterlab-plotly nbdime-jupyterlab
+$(HOOKS): $(READY) Makefile
 	@mkdir -p $(VENV)/hooks
-	@jupyter labextension disable --level=sys_prefix "@jupyterlab/apputils-extension:announcements" 2>/dev/null
+	@jupyter labextension disable --level=sys_prefix $(UNFIT) 2>/dev/null
 	@! $(IN_GIT) || { HOME="$(CURDIR)/$(VENV)/hooks" nbdev_install_hooks >/dev/null && git-nbdiffdriver config --enable && touch $(HOOKS); }
 
 hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each commit
@@ -106,8 +107,10 @@ hooks: $(HOOKS)  ## let git clean, merge and show notebooks, and check each comm
 	@pre-commit install >/dev/null
 	@echo "git merges notebooks cell by cell, shows them with nbdiff, and checks what a commit touches"
 
-lab: $(HOOKS)  ## open JupyterLab on nbs/, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
-	@cd nbs && JUPYTER_CONFIG_PATH="$(CURDIR)/$(HOOKS)" python -m carprice_lib.cpu_dispatch jupyter lab $(LAB)
+# Downloads tell their progress in text, so that nobody needs the widgets that tqdm asks for.
+lab: $(HOOKS)  ## open JupyterLab on the start notebook, nbs/start.ipynb, with the kernel and the hooks set (LAB="--no-browser --port=8889" for options)
+	@cd nbs && PYTHONWARNINGS="ignore:IProgress not found" python -m carprice_lib.cpu_dispatch jupyter lab --LabApp.default_url=/lab/tree/start.ipynb \
+	  --ServerApp.jpserver_extensions="carprice_lib._dev.lab=True" --KernelManager.transport_encryption=auto $(LAB)
 
 # MLflow's jobs (judges of traces and the like) would keep eight further processes (1.4 GB) waiting for work that never comes.
 mlflow: $(READY)  ## open MLflow's page on the runs, at 127.0.0.1:5000
@@ -138,8 +141,11 @@ coverage: $(READY)  ## which lines of the exported library the notebooks prove (
 	@coverage html --quiet --directory build/coverage
 	@coverage report
 
-mutants: $(READY)  ## put faults into the library, and see whether the examples notice them (ONLY=monitoring or ONLY=monitoring.alerts; MOST=20 in a module)
-	@python -m carprice_lib._dev.mutation $(ONLY) $(if $(MOST),--most $(MOST))
+mutants: $(READY)  ## put faults into the library, and see whether the examples notice them (ONLY=monitoring or ONLY=monitoring.alerts; MOST=20 in a module; AGAIN=1: what survived)
+	@python -m carprice_lib.cpu_dispatch python -m carprice_lib._dev.mutation $(ONLY) $(if $(MOST),--most $(MOST)) $(if $(AGAIN),--again)
+
+extras: $(READY)  ## count what each extra of the package brings, for the README's table
+	@python -m carprice_lib._dev.results extras && python -m carprice_lib._dev.results renew
 
 pictures: $(READY)  ## take the README's pictures anew, from the run whose results are in git (Chromium)
 	@python -m carprice_lib._dev.screenshots

@@ -139,7 +139,9 @@ class Image:
 
     def __init__(self, dockerfile: Path, source: Path, venv: Path, *names: str):
         self.folder = Path(tempfile.mkdtemp(prefix="carprice-image-"))
+        self.dockerfile = dockerfile
         self.source = source
+        self.venv = venv
         self.said = {}
         self.user = "root"
         self.env = {"TMPDIR": str(self.folder / "tmp")}
@@ -167,10 +169,17 @@ class Image:
         self.user = rest
 
 def copy(self: Image, rest: str) -> None:
-    "COPY from the checkout; the environment, which comes from another stage, is there."
+    "COPY from the checkout or from another stage; the environment is there."
     *sources, target = [w for w in rest.split() if w[:2] != "--"]
-    if "--from=" in rest:
+    stage = re.search(r"--from=(\w+)", rest)
+    if stage and stage[1] == "builder":
         return
+    if stage:
+        other = Image(self.dockerfile, self.source, self.venv, "base", stage[1])
+        shutil.copytree(other.here(sources[0]), self.home / target, dirs_exist_ok=True)
+        for p in [self.home / target, *(self.home / target).rglob("*")] if "--chown=" in rest else ():
+            own(p)
+        return shutil.rmtree(other.folder)
     for source in sources:
         taken = [f for f in context(self.source) if source == "." or f == source or f.startswith(f"{source}/")]
         assert taken, f"COPY {source} finds nothing"
@@ -263,6 +272,7 @@ def source(clones, champion):
     shutil.copytree(
         champion, clone.path / "data/champion" / yaml.safe_load((clone.path / "params.yaml").read_text())["dataset"]
     )
+    (clone.path / "data/champion/demo/predictions.parquet").write_bytes(b"PAR1")
     return clone.path
 
 
@@ -300,6 +310,12 @@ def test_images_are_pinned_and_unprivileged(file):
     final = [f"{word} {rest}" for word, rest in found["final"]]
     assert final[0] == "FROM base" and [line for line in final if line.startswith("USER")] == ["USER 10001"]
     assert not re.search(r"apt|\buv\b|pip |gcc|curl", "\n".join(final))
+
+def test_prices_of_a_test_are_for_monitoring_alone(api, laboratory):
+    compared = "data/champion/demo/predictions.parquet"
+    assert (laboratory.home / compared).is_file() and not (api.home / compared).exists()
+    assert (api.home / "data/champion/demo/model.json").is_file()
+
 
 def files(folder: Path) -> set[str]:
     "Files with the time of their last change."

@@ -116,7 +116,13 @@ def test_no_link_of_the_site_is_broken(site):
     assert every - pages <= {"genindex.html", "search.html", "404.html"}, every - pages
     notebooks = {n.relative_to(ROOT / "nbs").with_suffix(".html") for n in (ROOT / "nbs").rglob("[0-9]*.ipynb")}
     assert {f"notebooks/{n}" for n in notebooks} <= pages
-    assert {"changelog.html", "evidence/benchmark.html", "guides/outgrow.html", "report/index.html"} <= pages
+    assert {
+        "changelog.html",
+        "evidence/benchmark.html",
+        "guides/outgrow.html",
+        "report/index.html",
+        "notebooks/start.html",
+    } <= pages
 
 
 def test_guides_name_tested_commands_only():
@@ -135,7 +141,7 @@ if SOAK:
         assert sum("<img" in text for text in shown.values()) >= 6
         run.run("make docs", seconds=240)  # nothing has changed, so nothing is run again
 
-SAMPLE = """index.html guides/watch.html notebooks/model/05_kernel_ridge.html api/model.kernel_ridge.html evidence/benchmark.html search.html
+SAMPLE = """index.html guides/watch.html notebooks/start.html notebooks/model/05_kernel_ridge.html api/model.kernel_ridge.html evidence/benchmark.html search.html
 report/index.html report/model_card.html report/notebooks/evaluate.html""".split()
 DARK = {"notebooks/model/05_kernel_ridge.html", "report/index.html", "report/notebooks/evaluate.html"}
 

@@ -16,7 +16,7 @@ NOTEBOOKS = sorted(
     p
     for p in (ROOT / "nbs").rglob("*.ipynb")
     if p.parent.name not in ("pipeline", "tests", "benchmarks", ".ipynb_checkpoints")
-    and (p.stem == "index" or re.search(r'"#\| *default_exp +\w', p.read_text()))
+    and (p.stem in ("index", "start") or re.search(r'"#\| *default_exp +\w', p.read_text()))
 )
 
 def move_in(folder, env):

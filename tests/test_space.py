@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import httpx
+import psutil
 from support import COROLLA, answers, end, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,6 +36,7 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
     )
     answers(f"http://127.0.0.1:{port}/ready", 60, process)
     ready = time.monotonic() - begun
+    user, system = psutil.Process(process.pid).cpu_times()[:2]
     said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
     assert 0 < said["low"] < said["price"] < said["high"]
     lines = (
@@ -51,6 +53,7 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
         time.sleep(0.25)
     assert "gradio" in httpx.get(f"http://127.0.0.1:{port}/").text.lower(), process.said()
     print(f"installed {size:.0f} MB, ready in {ready:.1f} s, page in {time.monotonic() - begun:.1f} s")
+    assert size < 800 and user + system < 20, (size, user, system)  # MB, and processor seconds until it is ready
     end(process)
     kept = subprocess.run(
         [

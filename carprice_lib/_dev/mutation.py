@@ -21,8 +21,9 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,6 @@ from cosmic_ray.plugins import get_operator
 
 from .proof import module_of
 from .publish import copy_project
-from ..cpu_dispatch import pin
 from ..errors import CliError
 
 # %% ../../nbs/dev/04_mutation.ipynb #99996493
@@ -169,10 +169,11 @@ def survivors(
     most: int,  # faults at most
     job: Callable[[], object],  # that must fail
     seconds: float,  # that it may take
+    again: Sequence[dict[str, str]] | None = None,  # only these, by before and after; all by default
 ) -> tuple[int, list[Mutant]]:  # how many were put in, and which were not noticed
     "Put in each fault, run the job, and take the fault out again."
     code = module.read_text(encoding="utf-8")
-    specs = mutants(module, most)
+    specs = [m for m in mutants(module, most) if again is None or dict(before=m.before, after=m.after) in again]
     kept = []
     try:
         for mutant in specs:
@@ -239,10 +240,18 @@ def try_module(
     notebook: Path,  # that makes it, in the copy
     most: int,  # faults at most
     reasons: Sequence[dict[str, str]],  # of `REASONS`
+    last: Tried | None = None,  # what came out before: where the code is the same, only its survivors are tried
 ) -> Tried:
     "Put faults into one module of a copy; raises `CliError` where its examples do not hold without one."
     file = copy / f"carprice_lib/{module.replace('.', '/')}.py"
     code = hashlib.sha256(ast.unparse(ast.parse(file.read_text(encoding="utf-8"))).encode()).hexdigest()[:12]
+    known = {(r["before"], r["after"]) for r in reasons if r["module"] == module}
+    again = None
+    if last and last.code == code:
+        again = [fault for fault in last.survived if (fault["before"], fault["after"]) not in known]
+        last = replace(last, explained=last.put_in - last.caught - len(again), survived=again)
+        if not again:
+            return last
     loaded = file.with_suffix(".loaded")
     log = file.with_suffix(".log")
     begun = time.monotonic()
@@ -254,19 +263,33 @@ def try_module(
         if name.split(".")[0] not in ("carprice_lib", "__main__"):
             with suppress(Exception):  # some are made as they run, and no run is lost without them
                 importlib.import_module(name)
-    number, missed = survivors(file, most, lambda: _prove(copy, notebook), seconds)
-    known = {(r["before"], r["after"]) for r in reasons if r["module"] == module}
+    number, missed = survivors(file, most, lambda: _prove(copy, notebook), seconds, again)
     unknown = [{"before": m.before, "after": m.after} for m in missed if (m.before, m.after) not in known]
-    return Tried(code, number, number - len(missed), len(missed) - len(unknown), unknown)
+    explained = len(missed) - len(unknown)
+    if last and again is not None:
+        if number < len(again):
+            raise CliError(f"Not all survivors of {module} are among {most} faults; give more.")
+        number = last.put_in
+        explained += last.explained
+    return Tried(code, number, number - explained - len(unknown), explained, unknown)
 
 # %% ../../nbs/dev/04_mutation.ipynb #851a069c
+def _results(root: Path) -> dict[str, Tried]:
+    "What came out so far, by module."
+    file = root / RESULTS
+    told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {module: Tried(**row) for module, row in told.items()}
+
+
 def main() -> None:
     "Try the modules of a wing, or all of them, print what survived, and keep the figures."
     options = argparse.ArgumentParser("carprice_lib._dev.mutation", description="Put faults in; see what notices.")
     options.add_argument("wanted", nargs="*", default=[""], help="wings or modules; all by default")
     options.add_argument("--most", type=int, default=20, help="faults in a module, at most")
+    options.add_argument(
+        "--again", action="store_true", help="only what survived last time, where the code is the same"
+    )
     given = options.parse_args()
-    pin()
     root = Path.cwd()
     reasons = yaml.safe_load((root / REASONS).read_text(encoding="utf-8")) or []
     copy = copy_project(root, root / "build/mutants" / (given.wanted[0] or "all"))
@@ -274,14 +297,16 @@ def main() -> None:
     found = {name: notebook for wanted in given.wanted for name, notebook in notebooks_of(copy, wanted).items()}
     made: list[Tried] = []
     for module, notebook in found.items():
-        tried = try_module(copy, module, notebook, given.most, reasons)
+        last = _results(root).get(module) if given.again else None
+        fork = multiprocessing.get_context("fork")
+        with ProcessPoolExecutor(1, fork) as alone:  # what one module loads is not there for the next
+            tried = alone.submit(try_module, copy, module, notebook, given.most, reasons, last).result()
         print(f"{module}: {tried.caught} of {tried.put_in} caught, {tried.explained} explained", flush=True)
         for fault in tried.survived:
             print(f"  - {fault['before']}", f"  + {fault['after']}", sep="\n", flush=True)
         made.append(tried)
-        kept = json.loads((root / RESULTS).read_text()) if (root / RESULTS).exists() else {}
-        kept[module] = asdict(tried)
-        text = json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False)
+        kept = _results(root) | {module: tried}
+        text = json.dumps({name: asdict(kept[name]) for name in sorted(kept)}, indent=1, ensure_ascii=False)
         (root / RESULTS).write_text(text + "\n", encoding="utf-8")
     number, lost = sum(t.put_in for t in made), sum(len(t.survived) for t in made)
     explained = sum(t.explained for t in made)

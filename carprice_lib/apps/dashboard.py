@@ -50,6 +50,7 @@ from ..monitoring.monitor import Monitor, PredictionWindow
 from ..monitoring.reference import Reference, field_label, share_error
 from ..monitoring.service_health import ServiceMetrics, service_metrics
 from ..monitoring.service_health import service_metrics_by_step as live_over_time
+from ..serving.listening import bind_address, listen, web_addresses
 from ..serving.middleware import ApiMetrics, Limits, TokenBucketLimiter, add_middleware
 from ..serving.prediction_log import PredictionLog, log_url
 from ..serving.service import LoadedModel, champion_folder
@@ -705,10 +706,16 @@ def serve_dashboard(
     host: str = "127.0.0.1",  # address to listen on
     port: int = 8501,  # to listen on
 ) -> None:
-    "Serve the dashboard until interrupted."
-    import uvicorn
-
+    "Serve the dashboard until interrupted; raises `ServiceError` where the address cannot be had."
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    taken = bind_address(host, port)
     app = make_dashboard(root, config, os.environ.get("CARPRICE_ADMIN_TOKEN", "").strip())
-    print(f"carprice: dashboard at http://{host}:{port}, with CARPRICE_ADMIN_TOKEN as the password", flush=True)
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+
+    def greet() -> None:
+        here, elsewhere = web_addresses(host, port)
+        others = f", from other machines at {elsewhere}" if elsewhere else ""
+        print(
+            f"carprice: dashboard at {here}{others}; its password is CARPRICE_ADMIN_TOKEN. Ctrl-C ends it.", flush=True
+        )
+
+    listen(app, taken, greet, log_level="warning")

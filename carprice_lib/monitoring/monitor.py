@@ -9,6 +9,7 @@ __all__ = ['EARLIER_DAYS', 'MAX_EARLIER_ROWS', 'MIN_OF_MAKE', 'MIN_PAIRED_SALES'
 # %% ../../nbs/monitoring/07_monitor.ipynb #a218fac0
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +23,16 @@ from filelock import FileLock
 from scipy.stats import bootstrap
 
 from ..errors import ModelError
-from .alerts import Alert, CheckResult, FullRound, firing, moment, reconcile, undelivered
+from carprice_lib.monitoring.alerts import (
+    Alert,
+    CheckResult,
+    FullRound,
+    Receiver,
+    firing,
+    moment,
+    reconcile,
+    undelivered,
+)
 from carprice_lib.monitoring.checks import (
     MIN_EARLIER,
     MIN_ROWS,
@@ -271,6 +281,7 @@ def _why_unknown(given: PredictionWindow, note: str, version: str, alert: Alert)
 def run(
     self: Monitor,
     given: PredictionWindow,  # from `window`
+    receivers: Mapping[str, Receiver] | None = None,  # who is told of alerts; those of the environment by default
 ) -> MonitorReport:
     "Look at everything, and settle the alerts."
     found, note = self.compare(given)
@@ -279,7 +290,7 @@ def run(
     found += check_slos(seen, self.config)
     found += check_staleness(self.log, self.folder, self.config, given.until)
     full = FullRound(version, partial(_why_unknown, given, note, version), self.config.resolve_timeout_hours)
-    changed = reconcile(self.log, found, full=full)
+    changed = reconcile(self.log, found, receivers, full=full)
     return MonitorReport(
         given.since,
         given.until,
@@ -298,7 +309,6 @@ def run(
 # %% ../../nbs/monitoring/07_monitor.ipynb #83d2ffc5
 def summary(found: MonitorReport) -> str:  # lines
     "A round to read in a terminal."
-    alarms = [f for f in found.findings if f.alarm]
     lines = [
         ("model", found.model),
         (
@@ -309,30 +319,14 @@ def summary(found: MonitorReport) -> str:  # lines
     lines += [("note", found.note)] if found.note else []
     lines.append(("service", _service(found.live)))
     lines += [("shadow", str(found.shadow))] if found.shadow else []
-    lines += [
-        ("estimate" if f.rule == "estimate" else f.rule, f.why)
-        for f in found.findings
-        if f.rule in ("estimate", "mape", "coverage") and not f.alarm
-    ]
-    lines += [("alarm", f"{f.rule}: {f.why}") for f in alarms]
-    lines.append(("looked at", f"{len(found.findings)} figures, {len(alarms)} beyond their limit"))
-    lines += [_changed(a) for a in found.changed]
-    lines += [("open", _standing(a)) for a in found.open] or [("open", "no alert")]
+    lines += [(f.rule, f.why) for f in found.findings if f.rule in ("estimate", "mape", "coverage") and not f.alarm]
+    beyond = sum(f.alarm for f in found.findings)
+    lines.append(("looked at", f"{len(found.findings)} figures, {beyond} beyond their limit"))
+    lines += [("closed", a.text) for a in found.changed if a.closed is not None]
+    opened = {a.id for a in found.changed if a.closed is None}
+    lines += [("new alert" if a.id in opened else "alert", a.text) for a in found.open] or [("alerts", "none is open")]
     lines += [("not told", f"{name}: {why}") for name, why in found.undelivered.items()]
     return "\n".join(f"{name:<12}{text}" for name, text in lines)
-
-
-def _changed(alert: Alert) -> tuple[str, str]:
-    "A line of an alert that this round opened or closed."
-    if alert.closed is None:
-        return "opened", alert.name
-    return "closed", f"{alert.name} as unknown. {alert.text}" if alert.status == "unknown" else alert.name
-
-
-def _standing(alert: Alert) -> str:
-    "An open alert in one line."
-    since = f"{alert.name}, since {moment(alert.opened)} UTC"
-    return f"{since}. {alert.text}" if alert.status == "unknown" else since
 
 
 def _service(seen: ServiceMetrics | None) -> str:

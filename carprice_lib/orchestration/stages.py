@@ -26,6 +26,7 @@ from typing import Any
 from .. import errors
 from ..cpu_dispatch import pin
 from ..errors import StageError
+from ..terminal import progress
 
 # %% ../../nbs/orchestration/01_stages.ipynb #9b601eb3
 STAGES = {
@@ -48,6 +49,7 @@ class Progress:
     cell: int = 0
     kernel: Any = None
     done: bool = False
+    tell: Callable[[int, int], None] = lambda done, total: None  # moves a bar
 
     def place(self) -> str:
         "Which stage and cell, in words."
@@ -138,9 +140,10 @@ def _engine(now: Progress, kernel: Any) -> type:
 
 # %% ../../nbs/orchestration/01_stages.ipynb #50600377
 def _say_cell(now: Progress, cell: Any, index: int) -> None:
-    "One line per code cell, as it starts."
+    "One line per code cell, as it starts; a terminal has a bar instead."
     now.cell = index + 1
-    if cell.cell_type == "code":
+    now.tell(now.cell, now.cells)
+    if cell.cell_type == "code" and not (sys.stdout.isatty() and sys.stderr.isatty()):
         print(f"  {now.stage}: cell {now.cell} of {now.cells}", flush=True)
 
 # %% ../../nbs/orchestration/01_stages.ipynb #1b12f867
@@ -198,7 +201,8 @@ def execute(
         now.kernel = kernel.provisioner.process
         papermill = _papermill()  # before the thread, which would hold it up
         beside.start()
-        return _run_cells(papermill, source, target, params, root, now, kernel)
+        with progress(stage, "cells") as now.tell:
+            return _run_cells(papermill, source, target, params, root, now, kernel)
     finally:
         now.done = True
         asyncio.run(kernel.shutdown_kernel(now=True))
