@@ -76,7 +76,11 @@ EXTRAS = {
     "orchestration": ["pipeline"],
 }  # what a wing, or a module of it, needs beside what the package requires
 BROUGHT = {"starlette": "fastapi", "jupyter_client": "ipykernel", "nbformat": "nbconvert", "voluptuous": "dvc"}
-BESIDE = {"prefect"}  # in an environment of its own
+BESIDE = {
+    "prefect",
+    "s3fs",
+    "botocore",
+}  # in an environment of its own; of the extra s3, which an address in a bucket asks for
 
 
 def imported_packages(module: str) -> set[str]:

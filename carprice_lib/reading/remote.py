@@ -66,7 +66,7 @@ def _refusal(address: str, error: Exception) -> DatasetError:
     first = str(error).strip().splitlines() or [type(error).__name__]
     return DatasetError(f"{address!r} {said or f'cannot be read ({first[0][:200].rstrip(chr(46))})'}.")
 
-
+# %% ../../nbs/reading/05_remote.ipynb #rm000013
 def copy_remote(
     address: str,  # of an object, a folder or a pattern of objects
     place: Path,  # the file that it becomes; a folder where the address is one or a pattern
