@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -11,6 +12,10 @@ import pandas as pd
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from support import COROLLA, answers, end, free_port
+
+from carprice_lib.data.synthetic import simulate
+from carprice_lib.model.explain import Explainer
+from carprice_lib.model.price_model import PriceModel
 
 FLAGS = [
     "--no-sandbox",
@@ -22,11 +27,23 @@ FLAGS = [
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 @pytest.fixture(scope="module")
-def site(clones, champion):
+def with_bodies(champion, tmp_path_factory):
+    "The champion of a market whose listings also tell the body."
+    folder = shutil.copytree(champion, tmp_path_factory.mktemp("model") / "champion")
+    cars = simulate(rows=2000, seed=1, dirt=0, attributes=True)[0]
+    bodies = {"body": {"kind": "category", "categories": sorted(cars["body"].dropna().unique())}}
+    model = PriceModel.fit(cars, {"n_estimators": 20}, dataset="demo", attributes=bodies)
+    model.save(folder)
+    Explainer.fit(model, cars).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(clones, with_bodies):
     "The page, served."
     clone = clones(fill=False)
     port = free_port()
-    told = dict(CARPRICE_MODEL=champion, CARPRICE_RATE=0, CARPRICE_MCP=1)
+    told = dict(CARPRICE_MODEL=with_bodies, CARPRICE_RATE=0, CARPRICE_MCP=1)
     process = clone.start(f"exec carprice serve --port {port}", **told)
     process.base = f"http://127.0.0.1:{port}"
     for _ in range(60):
@@ -287,6 +304,49 @@ def test_a_file(visit, tmp_path):
     with visit.expect_download() as got:
         visit.locator("#priced a[download]").first.click()
     assert pd.read_csv(got.value.path())["error"].notna().sum() == 1
+
+def test_a_file_on_a_phone_in_french(opened, tmp_path):
+    page = opened(viewport=NARROW)
+    pd.DataFrame([COROLLA | {"model": name, "price": 9000} for name in ("Corolla", "Corola")]).to_csv(
+        tmp_path / "cars.csv", index=False
+    )
+    page.get_by_role("tab", name="Many cars").click()
+    page.set_input_files("#file input[type=file]", tmp_path / "cars.csv")
+    page.wait_for_selector("#mapping >> text=How the columns are read")
+    page.click("#price_file")
+    page.wait_for_selector("#rows tbody tr:has-text('Did you mean Corolla?')", timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_text("Français").click()
+    page.wait_for_selector("#summary:has-text('2 lignes')")
+    page.wait_for_selector("#rows tbody tr:has-text('Vouliez-vous dire Corolla ?')")
+    page.locator("#mapping").get_by_label("Carburant").click()
+    page.get_by_role("option", name="pas dans le fichier").click()
+    page.wait_for_selector("#summary:has-text('Les colonnes ont changé')")
+    assert not page.locator("#rows table").count() and not page.locator("#priced a[download]").count()
+
+def test_a_question_leads_to_its_field(opened):
+    page = opened(address())
+    shown(page)
+    for name, fold in (("power_kw", "#more"), ("body", "#beyond")):
+        page.evaluate(
+            "name => document.querySelector('#price').insertAdjacentHTML('beforeend', `<button data-open=${name}>x</button>`)",
+            name,
+        )
+        page.locator(f"[data-open={name}]").last.click()
+        page.wait_for_function(
+            "fold => document.querySelector(fold).contains(document.activeElement?.closest('input'))", arg=fold
+        )
+
+
+def test_a_list_closes_behind_the_keyboard(opened):
+    page = opened()
+    page.locator("#field-brand input").click()
+    page.keyboard.type("Skoda")
+    page.wait_for_selector("[role=option]:visible")
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(800)
+    assert page.evaluate("document.activeElement.closest('#field-model') !== null")
+    assert not page.locator("#field-brand [role=option]:visible").count()
 
 def errors_of(page):
     "What axe-core finds, of any weight but minor."

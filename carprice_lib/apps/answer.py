@@ -126,8 +126,10 @@ def _deal_html(answer: Mapping[str, Any], language: str, cheaper: float | None) 
         return ""
     asked = format_money(language, deal["asking_price"], answer["currency"])
     if deal["why"]:
-        sentence = translate(language, "no_label", asked=asked, why=translate_warning(language, deal["why"]))
         doubt = getattr(deal["why"], "code", "") == "far_below"
+        why = translate_warning(language, deal["why"])
+        said = dict(asked=asked, why=why if doubt else why[0].lower() + why[1:])
+        sentence = translate(language, "no_label" if doubt else "unlabelled", **said)
         first = f"<b>{translate(language, 'too_cheap')}</b> " if doubt else ""
         return f'<p class="deal {"alarm" if doubt else "none"}">{first}{escape(sentence)}</p>'
     gap = deal["asking_price"] - answer["price"]

@@ -91,7 +91,7 @@ def result_rows(
         valued = not pd.isna(row["price"])
         unlabelled = price_asked and pd.isna(row["label"])
         remarks = dict.fromkeys(f"remark_{language}" for language in LANGUAGES)  # the file has what else is to be known
-        if unlabelled or not valued:
+        if unlabelled or not valued or _meant(answer):
             remarks = {
                 f"remark_{language}": _remark(told, answer, row["error"], as_of, language) for language in LANGUAGES
             }
@@ -111,6 +111,11 @@ def result_rows(
     return pd.DataFrame(rows).astype(dict.fromkeys(("asked", "price", "low", "high", "difference"), "float64"))
 
 
+def _meant(answer: Mapping[str, Any] | None) -> list[Any]:
+    "Notes on names that may be slips."
+    return [note for note in (answer or {}).get("notes", []) if note.code in ("suggestion", "other_make")]
+
+
 def _remark(listing: Mapping[str, Any], answer: Mapping[str, Any] | None, error: str, as_of: str, language: str) -> str:
     "Why a row has no price, or its price no label."
     if answer is None:
@@ -119,8 +124,7 @@ def _remark(listing: Mapping[str, Any], answer: Mapping[str, Any] | None, error:
         except ListingError as e:
             return str(e)
         return translate(language, "refused", why=error)
-    meant = [note for note in answer["notes"] if note.code in ("suggestion", "other_make")]
-    why = dict.fromkeys([answer["abstain_reason"], (answer["deal"] or {}).get("why"), *meant])
+    why = dict.fromkeys([answer["abstain_reason"], (answer["deal"] or {}).get("why"), *_meant(answer)])
     sentences = [translate_warning(language, warning) for warning in why if warning]
     return " ".join(f"{said[0].upper()}{said[1:]}{'' if said[-1] in '.?' else '.'}" for said in sentences)
 
@@ -343,6 +347,29 @@ def show(self: BatchTab, folder: str, order: str, language: str) -> dict[Any, An
 
 
 @patch
+def speak(self: BatchTab, folder: str, order: str, mapping: ColumnMapping | None, language: str) -> dict[Any, Any]:
+    "Table, counts and columns in another language."
+    updates = self.show(folder, order, language)
+    if folder:
+        priced = pd.read_parquet(Path(folder) / "priced.parquet", columns=["price", "error"])
+        updates[self.summary] = counts_html(priced, self.service.champion.model.metadata["currency"], language)
+    if mapping is not None:
+        choices = mapping_choices(mapping, language)
+        updates |= {part: gr.update(choices=choices) for part in self.choices.values()}
+    return updates
+
+
+@patch
+def outdate(self: BatchTab, folder: str, language: str) -> dict[Any, Any]:
+    "Take away what was priced by other columns."
+    if not folder:
+        return {self.rows: ""}
+    _forget(folder)
+    gone = {self.folder: "", self.rows: "", self.priced_file: None, self.results: gr.update(visible=False)}
+    return gone | {self.summary: f'<p role="status">{translate(language, "batch_stale")}</p>'}
+
+
+@patch
 def write(self: BatchTab, folder: str, kind: str, language: str) -> dict[Any, Any]:
     "The priced file, written in another way."
     if not folder:
@@ -404,4 +431,8 @@ def wire(
     self.button.click(price, told, answer, scroll_to_output=True, **PRIVATE)
     self.order.change(self.show, [self.folder, self.order, language], self.rows, show_progress="hidden", **PRIVATE)
     self.kind.change(self.write, [self.folder, self.kind, language], [self.priced_file, self.summary], **PRIVATE)
-    language.change(self.show, [self.folder, self.order, language], self.rows, show_progress="hidden", **PRIVATE)
+    spoken = [self.rows, self.summary, *choices]
+    told = [self.folder, self.order, self.mapping, language]
+    language.change(self.speak, told, spoken, show_progress="hidden", **PRIVATE)
+    for part in (self.unit, *choices):
+        part.input(self.outdate, [self.folder, language], answer, show_progress="hidden", **PRIVATE)

@@ -251,7 +251,6 @@ def _make_parts(page: Page) -> None:
     settings = [part_settings(name, known, "en") | dict(elem_id=f"part-{i}") for i, name in enumerate(names)]
     page.words = [gr.Dropdown(value="", allow_custom_value=True, **own) for own in settings[:words]]
     page.numbers = [gr.Textbox(max_lines=1, **own) for own in settings[words:]]
-    page.shown = gr.Textbox("\n".join(names), label="attributes", visible="hidden", elem_id="shown")
 
 
 def part_settings(name: str, known: Mapping[str, Mapping[str, Any]], language: str) -> dict[str, Any]:
@@ -303,6 +302,8 @@ def _make_form(page: Page) -> None:
     attributes = bool(page.service.champion.attributes)
     with gr.Accordion(translate("en", "beyond"), open=False, visible=attributes, elem_id="beyond") as page.beyond:
         _make_parts(page)
+    # outside of the fold: what is folded away is not on the page at all
+    page.shown = gr.Textbox("\n".join(page.names()), label="attributes", visible="hidden", elem_id="shown")
     page.restore = gr.Button("restore", visible="hidden", elem_id="restore")
 
 

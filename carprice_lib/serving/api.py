@@ -184,13 +184,13 @@ NO_JSON = 'The body cannot be read as JSON; it must be one object, such as {"bra
 NO_OBJECT = "The body must be one JSON object; /docs tells its fields."
 ALLOWED_VALUES = {
     "level": "a number from 0.5 to 0.99",
-    "asking_price": "a number above 0, up to 1e+12",
+    "asking_price": "a number above 0, up to 1,000,000,000,000",
     "explain": "true or false",
     "reference": "a text of 1 to 128 characters",
     "years": "a whole number from 1 to 20",
     "km_per_year": "a number from 0 to 1e+06",
     "prediction_id": "the 32 hexadecimal digits of an answer",
-    "price": "a number above 0 and below 1e+12",
+    "price": "a number above 0 and below 1,000,000,000,000",
     "sold_on": "a date such as 2020-07-01",
     "attributes": "an object of values by name",
     "listings": f"a list of up to {MAX_BATCH_ROWS:,} listings",

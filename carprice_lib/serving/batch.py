@@ -78,7 +78,9 @@ def _split(given: Any, asked: float | None) -> tuple[Any, float | None, str | No
     asked = listing.pop("asking_price", asked)
     reference = listing.pop("reference", None)
     if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 < asked <= 1e12):
-        raise ListingError(f"asking_price is {str(asked)[:60]!r}, but must be a number above 0, up to 1e+12.")
+        raise ListingError(
+            f"asking_price is {str(asked)[:60]!r}, but must be a number above 0, up to 1,000,000,000,000."
+        )
     if reference is not None and not (isinstance(reference, str) and 1 <= len(reference) <= 128):
         raise ListingError("reference must be a text of 1 to 128 characters.")
     return listing, asked, reference
@@ -99,7 +101,7 @@ def _priced(prediction: Mapping[str, Any]) -> dict[str, Any]:
     row = {name: prediction[name] for name in same}
     deal = prediction["deal"] or {"label": None, "why": ""}
     texts = dict.fromkeys([prediction["abstain_reason"], deal["why"], *prediction["notes"]])
-    return row | {"label": deal["label"] or None, "note": " ".join(filter(None, texts)), "error": None}
+    return row | {"label": deal["label"] or None, "note": "; ".join(filter(None, texts)), "error": None}
 
 # %% ../../nbs/serving/03_batch.ipynb #d9601637
 def file_kind(
