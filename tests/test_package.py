@@ -85,7 +85,7 @@ def test_the_wheel_says_what_it_is(metadata):
     assert metadata["Version"] == [__version__]
     [python] = metadata["Requires-Python"]
     assert set(python.split(",")) == {">=3.11", "<3.14"}
-    assert set(metadata["Provides-Extra"]) == {"serve", "pipeline", "monitor", "all", "dev"}
+    assert set(metadata["Provides-Extra"]) == {"serve", "pipeline", "monitor", "s3", "all", "dev"}
     assert metadata["License-Expression"] == ["MIT"] and metadata["License-File"] == ["LICENSE"]
     assert {line.split(",")[0] for line in metadata["Project-URL"]} == {"Source", "Issues", "Changelog", "Security"}
     assert "Author-email" not in metadata  # there is no address that somebody reads

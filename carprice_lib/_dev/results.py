@@ -266,7 +266,7 @@ def measure_extra(
         told = subprocess.run(
             ["uv", "pip", "list", "--format", "json", "--python", venv], check=True, capture_output=True
         ).stdout
-        files = [p for p in Path(venv).glob("lib/python*/site-packages/**/*") if p.is_file() and not p.is_symlink()]
+        files = [p for p in Path(venv).glob("lib/python*/site-packages/**/*") if p.is_file() and p.suffix != ".pyc"]
         megabytes = round(sum(p.stat().st_size for p in files) / 1e6)
     return dict(extra=extra, packages=len(json.loads(told)), megabytes=megabytes)
 
@@ -287,7 +287,7 @@ def extras_table(
     for line in told["extras"]:
         name = f"`{line['extra']}`" if line["extra"] else "none"
         lines.append(f"| {name} | {EXTRAS[line['extra']]} | {line['packages']} | {line['megabytes']:,} |")
-    how = f"Counted by `make extras` on {told['day']} with Python {told['python']} on Linux: packages, and files in `site-packages`."
+    how = f"Counted (`extras` of the Makefile) on {told['day']} with Python {told['python']} on Linux: packages, and files in `site-packages`."
     return "\n".join([*lines, "", f"{how} A command whose extra is missing names it."])
 
 # %% ../../nbs/dev/01_results.ipynb #3ca6d564
