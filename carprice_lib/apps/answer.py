@@ -25,6 +25,7 @@ from carprice_lib.apps.i18n import (
     format_number,
     format_percent,
     share_in_words,
+    source_title,
     translate,
     translate_warning,
 )
@@ -52,7 +53,7 @@ def source_sentence(
     "Source, number of listings and their date."
     about = service.about()
     as_of = date.fromisoformat(about["as_of"])
-    return translate(language, "source", rows=about["rows"], title=about["title"], as_of=as_of)
+    return translate(language, "source", rows=about["rows"], title=source_title(language, about["title"]), as_of=as_of)
 
 # %% ../../nbs/apps/04_answer.ipynb #99eda99b
 def car_sentence(
@@ -230,7 +231,7 @@ def model_card(
             "model_card",
             version=about["version"],
             rows=about["rows"],
-            dataset=about["title"],
+            dataset=source_title(language, about["title"]),
             as_of=date.fromisoformat(about["as_of"]),
         )
     ]

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CATALOGUES', 'LANGUAGES', 'CHEAPER_UP_TO', 'find_languages', 'read_catalogue', 'load_translations', 'format_number',
            'format_date', 'translate', 'field_name', 'field_label', 'category_choices', 'category_name',
-           'share_in_words', 'deal_label', 'format_money', 'format_percent', 'translate_warning']
+           'share_in_words', 'source_title', 'deal_label', 'format_money', 'format_percent', 'translate_warning']
 
 # %% ../../nbs/apps/00_i18n.ipynb #e312f438
 from copy import copy
@@ -167,6 +167,14 @@ def share_in_words(
     "How many like cars are cheaper, as people say it."
     key = next(words for words, most in CHEAPER_UP_TO.items() if share <= most)
     return load_translations(language).pgettext("cheaper", key)
+
+
+def source_title(
+    language: str,  # one of `LANGUAGES`
+    title: str,  # of a source, as the catalogue has it
+) -> str:  # as it is where the language has no word for it
+    "What a source calls itself."
+    return load_translations(language).pgettext("source", title)
 
 
 def deal_label(
