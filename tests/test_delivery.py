@@ -17,6 +17,13 @@ CAR = "--brand Volkswagen --model Golf --year 2019 --km 60000 --fuel Petrol --tr
 PROMISED = ("data/model/candidate/checksums.json", "data/model/champion/checksums.json", "reports/metrics.json")
 
 
+def post(address, body):
+    "What a service says to a question."
+    asked = Request(address, json.dumps(body).encode(), {"content-type": "application/json"})
+    with urlopen(asked, timeout=30) as answer:
+        return json.load(answer)
+
+
 def promised(clone):
     "What a release promises, to the byte: the model, by the hash of each of its files, and its metrics."
     return {file: (clone.path / file).read_bytes() for file in PROMISED}
@@ -62,9 +69,7 @@ def test_a_pull_is_enough_for_the_service_and_the_space(pulled):
     base = f"http://127.0.0.1:{free_port()}"
     service = pulled.start(f"carprice serve --port {base.split(':')[2]}")
     answers(f"{base}/ready", 120, service)
-    asked = Request(f"{base}/predict", json.dumps(GOLF).encode(), {"content-type": "application/json"})
-    with urlopen(asked, timeout=30) as answer:
-        assert json.load(answer)["price"] > 1000
+    assert post(f"{base}/predict", GOLF)["price"] > 1000
     until = time.monotonic() + 120
     while b"being prepared" in (page := answers(base)) and time.monotonic() < until:
         time.sleep(0.5)
@@ -116,13 +121,6 @@ def test_an_experiment_leaves_the_champion(released):
     assert json.loads(project.run(f"carprice predict {CAR} --json"))["level"] == 0.8
     project.run("carprice rollback")
     assert served(project) == before
-
-def post(address, body):
-    "What a service says to a question."
-    asked = Request(address, json.dumps(body).encode(), {"content-type": "application/json"})
-    with urlopen(asked, timeout=30) as answer:
-        return json.load(answer)
-
 
 def test_a_candidate_shows_itself_on_sales(released):
     project = released[0]

@@ -287,7 +287,7 @@ def preview(self: BatchTab, file: str | None, language: str) -> dict[Any, Any]:
         shown[part] = gr.update(choices=choices, value=mapping.taken.get(name, ""))
     return hidden | shown
 
-
+# %% ../../nbs/apps/03_batch_tab.ipynb #5e11b001
 @patch
 def price(
     self: BatchTab,

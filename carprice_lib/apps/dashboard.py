@@ -73,7 +73,6 @@ CSS = (
 .board a { color: inherit !important; text-decoration: underline }
 #window [data-testid="block-info"] { color: inherit !important; background: none !important }
 .careful { border-left-color: #e9b44c !important }
-.gradio-container { width: 100% !important; box-sizing: border-box }  /* else a wide table widens the page */
 .board .wide { width: 100% }
 @media (max-width: 480px) {
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)) } .tile b { font-size: 1.15rem } .board .like td { min-width: 5rem }

@@ -314,7 +314,7 @@ def entry_html(
     button = '<button id="copy" type="button" hidden>Copy</button>'
     return section(title, f"<p>{said}</p>{button}", f'<pre id="entry-text" tabindex="0">{escape(page.entry)}</pre>')
 
-
+# %% ../../nbs/apps/10_explorer.ipynb #5e11b002
 PAGE_ENDINGS = (".html", ".htm")  # that the name of a page may have
 
 

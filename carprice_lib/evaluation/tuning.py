@@ -347,8 +347,7 @@ def _run_shared(study: SharedStudy, taken: FrozenTrial, folds: CVObjective) -> N
 # %% ../../nbs/evaluation/02_tuning.ipynb #3fef1f02
 def tune(
     train: pd.DataFrame,  # training rows (n, ...) with `price`, perhaps `group`
-    study: str
-    | Path,  # SQLite file; one per data and settings; its name is the study's where `CARPRICE_STUDY_URL` is set
+    study: str | Path,  # SQLite file; one per data and settings; names the study of `CARPRICE_STUDY_URL`
     trials: int = 12,  # finished trials wanted, the defaults being the first
     seconds: float | None = None,  # a budget in time as well; results then depend on the machine
     folds: int = 3,  # by which a setting is judged

@@ -521,7 +521,7 @@ def _draft(raw: pd.DataFrame, told: Mapping[str, str] = {}) -> _Draft:
     _note_calendar(draft)
     return draft
 
-
+# %% ../../nbs/intake/02_proposal.ipynb #5e11b003
 def _ask_units(draft: _Draft) -> None:
     "A question for each unit that nothing in the file says."
     known = ("km", "miles", "l", "cc", "kW", "PS", "hp", "l/100km", "kmpl", "mpg")

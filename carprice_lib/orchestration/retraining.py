@@ -262,7 +262,7 @@ def refusal_on_sales(
     dataset: str,  # name of the dataset
     sales: int | None,  # that the candidate must have priced beside the champion; None for none
 ) -> str:  # empty where it may become champion
-    "Why sales do not let the candidate pass; one that has no champion before it passes. Raises `LogError`."
+    "Why sales do not let a candidate pass that the gate passed; the first champion needs none. Raises `LogError`."
     from carprice_lib.model.price_model import model_hash
 
     home = Path(root)
@@ -270,6 +270,8 @@ def refusal_on_sales(
     candidate = home / "data/model/candidate"
     if sales is None or not (champion / "promoted.json").is_file() or model_hash(champion) == model_hash(candidate):
         return ""
+    if not json.loads((home / "reports/gate.json").read_text(encoding="utf-8"))["promoted"]:
+        return ""  # the gate says why
     with PredictionLog(log_url(root)) as log:
         sold = shadow_sales(log, home / "data/log", model_hash(champion), model_hash(candidate))
     return shadow_refusal(sold["realised"], sold["shadow"], sold["champion"], sales)

@@ -46,8 +46,7 @@ def price_rows(
     request_id: str = "",
     asking_prices: Sequence[float | None] | None = None,  # of each, for its label, in the model's currency
     source: str = "batch",  # as the log calls it
-    answers: list[Mapping[str, Any] | None]
-    | None = None,  # to which the service's answers are added; None for an error
+    answers: list[Any] | None = None,  # takes the service's answers too; None for a row in error
 ) -> list[dict[str, Any]]:  # `ADDED_COLUMNS` of each, and its prediction_id
     "Price of each listing, or the reason why it has none."
     rows = []
