@@ -607,6 +607,12 @@ def half_width(
     return np.sqrt(high / low) - 1
 
 
+def _codes(values: Sequence[Any]) -> np.ndarray:
+    "As `pd.factorize`, which takes longer to look at a few dozen values than to tell them apart (n,)."
+    seen: dict[Any, int] = {}
+    return np.array([-1 if v is None or v != v else seen.setdefault(v, len(seen)) for v in values])
+
+
 @patch
 def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
     "For each field in which the rows of one listing differ, a code of what each row has (m,)."
@@ -614,8 +620,8 @@ def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
     cars = [profile.cars[i] for i in design.car]
     texts = {f: [getattr(c, f) for c in cars] for f in TEXT_FIELDS}
     numbers = dict(zip((*SPEC_FIELDS, *self.attributes.names), zip(*(c.numbers for c in cars))))
-    usage = dict(km_driven=design.usage[:, LOG_KM], owner=design.usage[:, OWNERS_PLACE])
-    coded = {f: pd.factorize(np.array(v, object))[0] for f, v in (texts | numbers | usage).items()}
+    usage = dict(km_driven=design.usage[:, LOG_KM].tolist(), owner=design.usage[:, OWNERS_PLACE].tolist())
+    coded = {f: _codes(v) for f, v in (texts | numbers | usage).items()}
     return {f: code for f, code in coded.items() if code.max() > 0}
 
 # %% ../../nbs/model/06_price_model.ipynb #81e556d0
