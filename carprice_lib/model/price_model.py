@@ -36,6 +36,7 @@ from carprice_lib.model.conformal import (
     SpreadCalibration,
     ValuationWarning,
     conformal_quantiles,
+    model_name,
 )
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
@@ -575,7 +576,9 @@ def value(
     mixtures = self.mixtures(design)
     price, low, high = self._intervals(design, mixtures, level)[0].tolist()
     usage = design.typical[0]
-    warnings, abstain_reason = self.domain.limits(usage, high / low if low else np.inf)
+    car = design.profiles[0].cars[0]
+    name = model_name(car.brand, car.model)
+    warnings, abstain_reason = self.domain.limits(usage, high / low if low else np.inf, name)
     if design.lacks("distance")[0]:
         km = round(float(np.expm1(usage[LOG_KM])), 1) * 1000
         warnings.insert(0, ValuationWarning("distance_assumed", km=km))
