@@ -231,7 +231,7 @@ def test_one_question_at_a_time(opened):
     shown(page)
     assert page.locator("#form :is(input, textarea):visible").count() == 5
     width = page.inner_text("#price .between")
-    page.locator(".ask .tell[data-field]").first.click()
+    page.locator(".ask .tell[data-told]").first.click()
     page.wait_for_function("was => document.querySelector('#price .between').innerText !== was", arg=width)
     told = page.locator("#price .car").inner_text()
     assert len(told.split(", ")) > 3 or "1." in told
@@ -256,6 +256,17 @@ def test_a_name_that_was_meant_is_one_click_away(opened):
     page.get_by_role("button", name="Did you mean Corolla?").click()
     page.wait_for_selector("#price .car:has-text('Toyota Corolla, 2018')")
     assert page.locator("#field-model input").input_value() == "Corolla"
+
+
+def test_make_and_model_are_taken_at_once(opened):
+    page = opened(address(brand="Toyotta", model="Corola", lang="fr"))
+    shown(page)
+    meant = page.get_by_role("button", name="Vouliez-vous dire Toyota Corolla ?")
+    assert meant.bounding_box()["y"] < page.locator("#price .worth").bounding_box()["y"]
+    meant.click()
+    page.wait_for_selector("#price .car:has-text('Toyota Corolla, 2018')")
+    assert [page.locator(f"#field-{name} input").input_value() for name in ("brand", "model")] == ["Toyota", "Corolla"]
+    assert not page.locator("#price .slip").count()
 
 
 def test_lists_are_those_of_the_model(opened):

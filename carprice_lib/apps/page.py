@@ -108,11 +108,12 @@ def _cleared(page: Page) -> dict[Any, Any]:
 
 # %% ../../nbs/apps/06_page.ipynb #a2d3b1f2
 def _on_tell(page: Page) -> Callable:
-    "What a button within the answer does: it fills in the field that it names."
+    "What a button within the answer does: it fills in the fields that it names."
 
     def tell(shown: str, event: gr.EventData) -> dict[Any, Any]:
         named = dict(zip(shown.split("\n"), page.parts)) | page.fields
-        return {named[event.field]: str(event.value)[:200]} if event.field in named else gr.skip()
+        told = event.told if isinstance(event.told, dict) else {}
+        return {named[name]: str(value)[:200] for name, value in told.items() if name in named} or gr.skip()
 
     return tell
 
