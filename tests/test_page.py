@@ -133,7 +133,7 @@ def test_an_error_is_one_sentence(visit):
     visit.locator("#value").focus()
     visit.keyboard.press("Enter")
     alert = visit.wait_for_selector("[role=alert]", timeout=20_000)
-    assert alert.inner_text() == "Please fill in: Make."
+    assert alert.inner_text() == "Please fill in: Make, Model, Model year."
 
 
 def test_french(opened):
@@ -153,7 +153,7 @@ def test_the_browsers_language_is_the_start(opened):
     page = opened(locale="fr-FR")
     page.wait_for_selector("text=Que vaut cette voiture ?")
     page.locator("#value").click()
-    assert page.wait_for_selector("[role=alert]").inner_text() == "Veuillez renseigner : Marque."
+    assert page.wait_for_selector("[role=alert]").inner_text() == "Veuillez renseigner : Marque, Modèle, Année-modèle."
     page.get_by_role("button", name="Golf").click()
     assert re.search(r"\d\u202f\d{3}\xa0€", shown(page))
     for word in ("Make", "Value it", "Price asked", "Petrol", "Learned", "listings"):
@@ -225,6 +225,17 @@ def test_a_link_with_an_unknown_value_says_so(opened):
     )
     page = opened(address(year="soon"))
     assert page.wait_for_selector("[role=alert]").inner_text() == "Model year: “soon” is no number."
+
+
+def test_all_that_is_wrong_is_said_at_once(opened):
+    page = opened(address(year="1066", km_driven="far", asked="soon"))
+    said = page.wait_for_selector("[role=alert]").inner_text().split("\n")
+    assert said == [
+        "Model year is 1066, but must be from 1950 to 2027.",
+        "Distance driven: “far” is no number.",
+        "Price asked: “soon” is no number.",
+    ]
+    assert page.locator("#field-km_driven :is(input, textarea)").input_value() == "far"
 
 def test_one_question_at_a_time(opened):
     page = opened("/?" + urlencode(dict(brand="Toyota", model="Corolla", year=2018, km_driven=45000)))

@@ -8,6 +8,7 @@ __all__ = ['SLIPS', 'champion_folder', 'list_models', 'LoadedModel', 'Service', 
 # %% ../../nbs/serving/02_service.ipynb #3145b0ea
 import difflib
 import json
+import math
 import os
 import threading
 import time
@@ -214,15 +215,27 @@ SLIPS = ("suggestion", "other_make")  # codes of notes on what may have been wri
 
 
 def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
-    "A checked listing with its attributes beside its fields."
-    fields = {name: value for name, value in given.items() if name != "attributes"}
-    if beside := [name for name in fields if name in champion.attributes]:
-        raise ListingError(f"{beside[0]!r} is an attribute of this model: give it within 'attributes'.")
-    listing = read_listing(fields, champion.model.metadata["as_of"])
-    more = read_attributes(given.get("attributes"), champion.attributes)
-    for name, known in champion.spellings.items():
+    "A checked listing with its attributes beside its fields; raises `ListingError` with all that is wrong."
+    known = champion.attributes
+    fields = {name: value for name, value in given.items() if name != "attributes" and name not in known}
+    faults = [
+        f"{name!r} is an attribute of this model: give it within 'attributes'." for name in given if name in known
+    ]
+    listing: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    try:
+        listing = read_listing(fields, champion.model.metadata["as_of"])
+    except ListingError as e:
+        faults.append(str(e))
+    try:
+        more = read_attributes(given.get("attributes"), known)
+    except ListingError as e:
+        faults.append(str(e))
+    if faults:
+        raise ListingError(" ".join(faults))
+    for name, words in champion.spellings.items():
         if name in more and str(more[name]).casefold() not in champion.model.attributes.effects[name]:
-            more[name] = known.get(fold(str(more[name])), more[name])
+            more[name] = words.get(fold(str(more[name])), more[name])
     return listing | more
 
 
@@ -279,9 +292,13 @@ def predict(
     champion = self.champion
     begun = time.perf_counter()
     about = champion.model.metadata
-    listing = _read(champion, given)
-    if level is not None and not 0.5 <= level <= 0.99:
-        raise ModelError(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
+    settings = _setting_faults(level, asking_price)
+    try:
+        listing = _read(champion, given)
+    except ListingError as e:
+        raise ListingError(" ".join([str(e), *settings])) from None
+    if settings:
+        raise ModelError(" ".join(settings))
     value = champion.model.value(listing, level)
     amounts = {name: None if value.abstained else round(getattr(value, name), 2) for name in ("price", "low", "high")}
     names, slips = _suggest_names(champion, listing) if value.warnings else ({}, [])
@@ -309,6 +326,16 @@ def predict(
         "deal": deal,
         "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
     }
+
+
+def _setting_faults(level: float | None, asking_price: float | None) -> list[str]:
+    "A sentence for each setting of a question that is not allowed."
+    faults = []
+    if level is not None and not 0.5 <= level <= 0.99:
+        faults.append(f"The level is {level:g}, but must be a number from 0.5 to 0.99.")
+    if asking_price is not None and not 0 < asking_price < math.inf:
+        faults.append(f"The asked price is {asking_price!r}, but must be a number above 0.")
+    return faults
 
 
 def _next_question(champion: LoadedModel, valuation: Valuation) -> list[ValuationWarning]:
