@@ -35,7 +35,7 @@ from ..errors import CarpriceError, DatasetError, ListingError
 from ..serving.api import EXAMPLE
 from ..serving.batch import MAPPED, ColumnMapping, file_kind, priced_pieces, propose_mapping
 from ..serving.prediction_log import PredictionLog
-from ..serving.service import Service
+from ..serving.service import SLIPS, Service
 
 # %% ../../nbs/apps/03_batch_tab.ipynb #bt000006
 KINDS = ("csv", "xlsx", "parquet")  # how a priced file is written
@@ -113,7 +113,7 @@ def result_rows(
 
 def _meant(answer: Mapping[str, Any] | None) -> list[Any]:
     "Notes on names that may be slips."
-    return [note for note in (answer or {}).get("notes", []) if note.code in ("suggestion", "other_make")]
+    return [note for note in (answer or {}).get("notes", []) if note.code in SLIPS]
 
 
 def _remark(listing: Mapping[str, Any], answer: Mapping[str, Any] | None, error: str, as_of: str, language: str) -> str:
@@ -124,7 +124,7 @@ def _remark(listing: Mapping[str, Any], answer: Mapping[str, Any] | None, error:
         except ListingError as e:
             return str(e)
         return translate(language, "refused", why=error)
-    why = dict.fromkeys([answer["abstain_reason"], (answer["deal"] or {}).get("why"), *_meant(answer)])
+    why = dict.fromkeys([*_meant(answer), answer["abstain_reason"], (answer["deal"] or {}).get("why")])
     sentences = [translate_warning(language, warning) for warning in why if warning]
     return " ".join(f"{said[0].upper()}{said[1:]}{'' if said[-1] in '.?' else '.'}" for said in sentences)
 
