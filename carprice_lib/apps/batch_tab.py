@@ -73,7 +73,7 @@ def csv_style(
     )
     return CsvStyle(form.delimiter, "." if points > commas else ",", "utf-8-sig")  # Excel needs the mark to see UTF-8
 
-
+# %% ../../nbs/apps/03_batch_tab.ipynb #e9fe49a9
 def write_table(
     rows: pd.DataFrame,  # (n, ...)
     path: Path,  # whose ending is one of `KINDS`
@@ -96,7 +96,7 @@ def write_table(
             rows.to_excel(book, index=False, sheet_name=SHEET)
             _format_sheet(book, rows, currency)
 
-
+# %% ../../nbs/apps/03_batch_tab.ipynb #dfb352bf
 def _format_sheet(book: pd.ExcelWriter, rows: pd.DataFrame, currency: str) -> None:
     "Widths, formats of amounts and shares, a head that stays and filters."
     sheet = book.sheets[SHEET]

@@ -238,7 +238,7 @@ def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
             more[name] = words.get(fold(str(more[name])), more[name])
     return listing | more
 
-
+# %% ../../nbs/serving/02_service.ipynb #b189e1df
 def _near(given: str, known: list[str]) -> str:
     "A known name that the given one may have meant, in small letters; empty where none is near."
     plain = " ".join(given.lower().split())
