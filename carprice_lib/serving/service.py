@@ -327,7 +327,7 @@ def predict(
         "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
     }
 
-
+# %% ../../nbs/serving/02_service.ipynb #4014162a
 def _setting_faults(level: float | None, asking_price: float | None) -> list[str]:
     "A sentence for each setting of a question that is not allowed."
     faults = []
