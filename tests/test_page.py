@@ -327,6 +327,21 @@ def test_a_file(visit, tmp_path):
         visit.locator("#priced a[download]").first.click()
     assert pd.read_csv(got.value.path())["error"].notna().sum() == 1
 
+
+def test_a_german_file_comes_back_german(opened, tmp_path):
+    page = opened()
+    lines = ["Marke;Modell;Baujahr;Kilometerstand;Preis", *["Toyota;Corolla;2018;45.000;9.900,00"] * 3]
+    (tmp_path / "autos.csv").write_text("\n".join(lines), encoding="cp1252")
+    page.get_by_role("tab", name="Many cars").click()
+    page.set_input_files("#file input[type=file]", tmp_path / "autos.csv")
+    page.wait_for_selector("#mapping >> text=How the columns are read")
+    page.click("#price_file")
+    page.wait_for_selector("#priced a[download='priced-autos.csv']", timeout=60_000)
+    with page.expect_download() as got:
+        page.locator("#priced a[download]").first.click()
+    back = pd.read_csv(got.value.path(), sep=";", decimal=",", thousands=".", encoding="utf-8-sig")
+    assert back["Preis"].tolist() == [9900.0] * 3 and 1000 < back["price"][0] < 100_000 and back["level"][0] == 0.9
+
 def test_a_file_on_a_phone_in_french(opened, tmp_path):
     page = opened(viewport=NARROW)
     pd.DataFrame([COROLLA | {"model": name, "price": 9000} for name in ("Corolla", "Corola")]).to_csv(

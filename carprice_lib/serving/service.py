@@ -238,7 +238,7 @@ def _read(champion: LoadedModel, given: Mapping[str, Any]) -> dict[str, Any]:
             more[name] = words.get(fold(str(more[name])), more[name])
     return listing | more
 
-
+# %% ../../nbs/serving/02_service.ipynb #b189e1df
 def _near(given: str, known: list[str]) -> str:
     "A known name that the given one may have meant, in small letters; empty where none is near."
     plain = " ".join(given.lower().split())
@@ -327,7 +327,7 @@ def predict(
         "latency_ms": round((time.perf_counter() - begun) * 1000, 3),
     }
 
-
+# %% ../../nbs/serving/02_service.ipynb #4014162a
 def _setting_faults(level: float | None, asking_price: float | None) -> list[str]:
     "A sentence for each setting of a question that is not allowed."
     faults = []
