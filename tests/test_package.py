@@ -42,9 +42,11 @@ def environment(package, wheel):
         venv = package.path.parent / name
         if name not in made:
             package.run(f"uv venv --quiet --python {sys.executable} {venv}", HOME=os.environ["HOME"])
-            words = " ".join([f"'{wheel}[{extra}]'" if extra else str(wheel), *more])
-            command = f"uv pip install --quiet --resolution {resolution} --python {venv}/bin/python {words}"
-            package.run(command, HOME=os.environ["HOME"], seconds=900)
+            wanted = f"--resolution {resolution} '{wheel}{f'[{extra}]' if extra else ''}'"
+            for words in (wanted, " ".join(more)):  # tools come after, in versions of their own
+                if words:
+                    command = f"uv pip install --quiet --python {venv}/bin/python {words}"
+                    package.run(command, HOME=os.environ["HOME"], seconds=900)
             made[name] = venv / "bin"
         return made[name]
 
@@ -267,7 +269,16 @@ WINGS = {
     "pipeline": ("evaluation", "orchestration"),
     "all": ("apps",),
 }
-TOOLS = ("execnb==0.1.18", "hypothesis", "nbformat", "matplotlib>=3.10.7", "aiosmtpd", "httpx", "psutil")  # of examples
+TOOLS = (
+    "execnb==0.1.18",
+    "hypothesis",
+    "nbformat",
+    "matplotlib>=3.10.7",
+    "aiosmtpd",
+    "httpx",
+    "psutil",
+    "xlsxwriter",
+)  # of examples
 NOTEBOOKS = [
     (extra, notebook)
     for extra, wings in WINGS.items()

@@ -296,7 +296,7 @@ IMAGES = ("api", "training")
 
 def built_images(
     root: Path,  # the project's root
-) -> dict[str, Any]:  # day, and of each image: megabytes to pull, size unpacked, seconds of the build
+) -> dict[str, Any]:  # day, and of each image: megabytes to pull, and size unpacked
     "The sizes of the images that the tests built last; raises `CliError` where they built none."
     notes = {name: root / f"build/images/{name}.json" for name in IMAGES}
     if missing := [name for name, note in notes.items() if not note.exists()]:
