@@ -17,10 +17,10 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from http.client import HTTPException
+from itertools import groupby
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, unquote, urlsplit
