@@ -200,7 +200,7 @@ def watched(clones, champion):
 def test_monitor_in_a_terminal(watched):
     env = dict(CARPRICE_MODEL=watched.model, CARPRICE_LOG_URL=watched.url, PYTHONPATH=ROOT)
     said = watched.run("carprice monitor --days 2", **env)
-    assert "alert       Distances for their age" in said and "requests" in said
+    assert "km for age" in said and "Distances for their age" in said and "requests" in said
     for name in ("round.json", "drift.html", "drift.json"):
         assert (watched.path / "build/monitor" / name).stat().st_size > 100
     told = json.loads(watched.run("carprice monitor --days 2 --json --no-report 2>/dev/null", **env))

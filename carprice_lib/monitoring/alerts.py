@@ -205,7 +205,8 @@ def group_text(
     furthest = max(group, key=_excess)
     if len(group) == 1:
         return furthest.text
-    return f"{len(group)} of {furthest.rule} ({', '.join(a.subject for a in group)}), the furthest: {furthest.text}"
+    subjects = ", ".join(a.subject for a in group)
+    return f"{len(group)} alerts of {furthest.rule} ({subjects}). The furthest beyond its limit: {furthest.text}"
 
 
 def message(
