@@ -16,7 +16,7 @@ export UV_COMPILE_BYTECODE := 1
 export UV_NO_PROGRESS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants extras pictures compare comment propose docs images sbom push hub blueprint render lock clean
+.PHONY: help install repro serve space test soak monotonicity bench peers flow hooks lab mlflow export check coverage mutants extras sizes pictures compare comment propose docs images sbom push hub blueprint render lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -146,6 +146,9 @@ mutants: $(READY)  ## put faults into the library, and see whether the examples 
 
 extras: $(READY)  ## count what each extra of the package brings, for the README's table
 	@python -m carprice_lib._dev.results extras && python -m carprice_lib._dev.results renew
+
+sizes: $(READY)  ## keep the sizes of the images that `make soak` built, for the README
+	@python -m carprice_lib._dev.results images && python -m carprice_lib._dev.results renew
 
 pictures: $(READY)  ## take the README's pictures anew, from the run whose results are in git (Chromium)
 	@python -m carprice_lib._dev.screenshots

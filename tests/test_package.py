@@ -38,13 +38,15 @@ def environment(package, wheel):
     made = {}
 
     def environment(extra="", *more, resolution="highest"):
-        name = f"{extra or 'core'}-{resolution}"
+        name = "-".join([extra or "core", resolution, *["tools"] * bool(more)])  # never one that lacks the tools
         venv = package.path.parent / name
         if name not in made:
             package.run(f"uv venv --quiet --python {sys.executable} {venv}", HOME=os.environ["HOME"])
-            words = " ".join([f"'{wheel}[{extra}]'" if extra else str(wheel), *more])
-            command = f"uv pip install --quiet --resolution {resolution} --python {venv}/bin/python {words}"
-            package.run(command, HOME=os.environ["HOME"], seconds=900)
+            wanted = f"--resolution {resolution} '{wheel}{f'[{extra}]' if extra else ''}'"
+            for words in (wanted, " ".join(more)):  # tools come after, in versions of their own
+                if words:
+                    command = f"uv pip install --quiet --python {venv}/bin/python {words}"
+                    package.run(command, HOME=os.environ["HOME"], seconds=900)
             made[name] = venv / "bin"
         return made[name]
 
@@ -145,6 +147,13 @@ def test_version_and_help(package, installed, tmp_path):
     assert all(command in said for command in ("stage", "datasets", "results"))
     said = run(package, installed, "python -c 'import carprice_lib.cli as m; print(m.__file__)'", 0, tmp_path)
     assert Path(said.strip()).is_relative_to(installed.parent)
+
+@pytest.mark.network
+@pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
+def test_help_tells_of_arguments_at_both_ends(package, environment, tmp_path, resolution):
+    said = run(package, environment(resolution=resolution), "carprice stage --help", 0, tmp_path)
+    assert all(stage in said for stage in ("prepare", "train", "report")), said
+
 
 LISTINGS = "Make,Model,Registration year,Odometer (km),Fuel,Gearbox,Asking price (EUR),Colour\n" + "".join(
     f"Toyota,Corolla,{2010 + k % 12},{10_000 + 4_000 * k},Petrol,Manual,{18_000 - 300 * k},red\n" for k in range(30)
@@ -260,7 +269,16 @@ WINGS = {
     "pipeline": ("evaluation", "orchestration"),
     "all": ("apps",),
 }
-TOOLS = ("execnb==0.1.18", "hypothesis", "nbformat", "matplotlib>=3.10.7", "aiosmtpd", "httpx", "psutil")  # of examples
+TOOLS = (
+    "execnb==0.1.18",
+    "hypothesis",
+    "nbformat",
+    "matplotlib>=3.10.7",
+    "aiosmtpd",
+    "httpx",
+    "psutil",
+    "xlsxwriter",
+)  # of examples
 NOTEBOOKS = [
     (extra, notebook)
     for extra, wings in WINGS.items()

@@ -133,7 +133,7 @@ def test_an_error_is_one_sentence(visit):
     visit.locator("#value").focus()
     visit.keyboard.press("Enter")
     alert = visit.wait_for_selector("[role=alert]", timeout=20_000)
-    assert alert.inner_text() == "Please fill in: Make."
+    assert alert.inner_text() == "Please fill in: Make, Model, Model year."
 
 
 def test_french(opened):
@@ -153,7 +153,7 @@ def test_the_browsers_language_is_the_start(opened):
     page = opened(locale="fr-FR")
     page.wait_for_selector("text=Que vaut cette voiture ?")
     page.locator("#value").click()
-    assert page.wait_for_selector("[role=alert]").inner_text() == "Veuillez renseigner : Marque."
+    assert page.wait_for_selector("[role=alert]").inner_text() == "Veuillez renseigner : Marque, Modèle, Année-modèle."
     page.get_by_role("button", name="Golf").click()
     assert re.search(r"\d\u202f\d{3}\xa0€", shown(page))
     for word in ("Make", "Value it", "Price asked", "Petrol", "Learned", "listings"):
@@ -226,12 +226,23 @@ def test_a_link_with_an_unknown_value_says_so(opened):
     page = opened(address(year="soon"))
     assert page.wait_for_selector("[role=alert]").inner_text() == "Model year: “soon” is no number."
 
+
+def test_all_that_is_wrong_is_said_at_once(opened):
+    page = opened(address(year="1066", km_driven="far", asked="soon"))
+    said = page.wait_for_selector("[role=alert]").inner_text().split("\n")
+    assert said == [
+        "Model year is 1066, but must be from 1950 to 2027.",
+        "Distance driven: “far” is no number.",
+        "Price asked: “soon” is no number.",
+    ]
+    assert page.locator("#field-km_driven :is(input, textarea)").input_value() == "far"
+
 def test_one_question_at_a_time(opened):
     page = opened("/?" + urlencode(dict(brand="Toyota", model="Corolla", year=2018, km_driven=45000)))
     shown(page)
     assert page.locator("#form :is(input, textarea):visible").count() == 5
     width = page.inner_text("#price .between")
-    page.locator(".ask .tell[data-field]").first.click()
+    page.locator(".ask .tell[data-told]").first.click()
     page.wait_for_function("was => document.querySelector('#price .between').innerText !== was", arg=width)
     told = page.locator("#price .car").inner_text()
     assert len(told.split(", ")) > 3 or "1." in told
@@ -256,6 +267,17 @@ def test_a_name_that_was_meant_is_one_click_away(opened):
     page.get_by_role("button", name="Did you mean Corolla?").click()
     page.wait_for_selector("#price .car:has-text('Toyota Corolla, 2018')")
     assert page.locator("#field-model input").input_value() == "Corolla"
+
+
+def test_make_and_model_are_taken_at_once(opened):
+    page = opened(address(brand="Toyotta", model="Corola", lang="fr"))
+    shown(page)
+    meant = page.get_by_role("button", name="Vouliez-vous dire Toyota Corolla ?")
+    assert meant.bounding_box()["y"] < page.locator("#price .worth").bounding_box()["y"]
+    meant.click()
+    page.wait_for_selector("#price .car:has-text('Toyota Corolla, 2018')")
+    assert [page.locator(f"#field-{name} input").input_value() for name in ("brand", "model")] == ["Toyota", "Corolla"]
+    assert not page.locator("#price .slip").count()
 
 
 def test_lists_are_those_of_the_model(opened):
@@ -304,6 +326,21 @@ def test_a_file(visit, tmp_path):
     with visit.expect_download() as got:
         visit.locator("#priced a[download]").first.click()
     assert pd.read_csv(got.value.path())["error"].notna().sum() == 1
+
+
+def test_a_german_file_comes_back_german(opened, tmp_path):
+    page = opened()
+    lines = ["Marke;Modell;Baujahr;Kilometerstand;Preis", *["Toyota;Corolla;2018;45.000;9.900,00"] * 3]
+    (tmp_path / "autos.csv").write_text("\n".join(lines), encoding="cp1252")
+    page.get_by_role("tab", name="Many cars").click()
+    page.set_input_files("#file input[type=file]", tmp_path / "autos.csv")
+    page.wait_for_selector("#mapping >> text=How the columns are read")
+    page.click("#price_file")
+    page.wait_for_selector("#priced a[download='priced-autos.csv']", timeout=60_000)
+    with page.expect_download() as got:
+        page.locator("#priced a[download]").first.click()
+    back = pd.read_csv(got.value.path(), sep=";", decimal=",", thousands=".", encoding="utf-8-sig")
+    assert back["Preis"].tolist() == [9900.0] * 3 and 1000 < back["price"][0] < 100_000 and back["level"][0] == 0.9
 
 def test_a_file_on_a_phone_in_french(opened, tmp_path):
     page = opened(viewport=NARROW)

@@ -7,6 +7,7 @@ __all__ = ['MOST_ANSWERS', 'FAR', 'banner_html', 'source_sentence', 'car_sentenc
            'comparables_html', 'model_card', 'assumed_fields', 'ValuationHtml', 'valuation_html']
 
 # %% ../../nbs/apps/04_answer.ipynb #d60d81f4
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -32,7 +33,7 @@ from carprice_lib.apps.i18n import (
 from ..data.schema import FIELDS
 from ..model.explain import CREDITED_TO
 from ..serving.prediction_log import PredictionLog
-from ..serving.service import Service, to_log_row
+from ..serving.service import SLIPS, Service, to_log_row
 
 # %% ../../nbs/apps/04_answer.ipynb #d0c1bbe7
 def banner_html(
@@ -70,13 +71,11 @@ def car_sentence(
 
 
 def tell_button(
-    field: str,  # of the listing, or an attribute
-    value: str,  # that it is given
+    told: Mapping[str, str],  # values by field of the listing, or by attribute
     words: str,  # on the button
 ) -> str:
-    "A button that tells one thing of the car, and asks again."
-    told = f'data-field="{escape(field, True)}" data-value="{escape(str(value), True)}"'
-    return f'<button type="button" class="tell" {told}>{escape(words)}</button>'
+    "A button that tells something of the car, and asks again."
+    return f'<button type="button" class="tell" data-told="{escape(json.dumps(told), True)}">{escape(words)}</button>'
 
 
 def price_html(
@@ -87,8 +86,10 @@ def price_html(
     cheaper: float | None = None,  # share of like cars that are offered for less than is asked
     question: str = "",  # HTML that takes the place of the note on what to tell next
 ) -> str:
-    "The price, its range and how sure it is."
+    "The price, its range and how sure it is; before them the name that may have been meant."
+    slips = _slips_html(answer, language)
     notes = _notes_html(answer, language, bool(question))
+    head += slips
     if answer["abstained"]:
         reason = translate_warning(language, answer["abstain_reason"])
         sentence = translate(language, "abstained", why=reason)
@@ -96,28 +97,30 @@ def price_html(
     price, low, high = (format_money(language, answer[name], answer["currency"]) for name in ("price", "low", "high"))
     share = format_percent(language, answer["level"])
     between = translate(language, "between", share=share, low=low, high=high)
-    headline = f'<p class="worth">{price}</p><p class="between">{between}</p>'
+    headline = f'<p class="worth{" doubtful" if slips else ""}">{price}</p><p class="between">{between}</p>'
     deal = _deal_html(answer, language, cheaper)
     return f'<div role="status">{head}{headline}{deal}{tail}{question}{notes}</div>'
 
 # %% ../../nbs/apps/04_answer.ipynb #ff0beab1
-def _notes_html(answer: Mapping[str, Any], language: str, asks: bool) -> str:
-    "What is out of the ordinary; a name that may have been meant can be taken with one click."
-    suggested = {name: field for field, name in answer["suggestions"].items()}
-    items = []
-    for note in answer["notes"]:
-        code, words = getattr(note, "code", ""), translate_warning(language, note)
-        name = note.params.get("name" if code == "suggestion" else "make", "") if code else ""
-        if code == "narrower" and asks:
-            continue
-        if code in ("suggestion", "other_make") and name in suggested:
-            button = tell_button(
-                suggested[name], name, words if code == "suggestion" else f"{name} {note.params['model']}"
-            )
-            items.append(button if code == "suggestion" else f"{escape(words)}: {button}")
+def _slips_html(answer: Mapping[str, Any], language: str) -> str:
+    "Names that may have been meant, each taken with one click; empty where there are none."
+    lines = []
+    for note in (note for note in answer["notes"] if note.code in SLIPS):
+        words = translate_warning(language, note)
+        if note.code == "suggestion":
+            lines.append(tell_button(note.params["meant"], words))
         else:
-            items.append(escape(words))
-    return f'<ul class="notes">{"".join(f"<li>{item}</li>" for item in items)}</ul>' if items else ""
+            button = tell_button(note.params["meant"], f"{note.params['make']} {note.params['model']}")
+            lines.append(f"{escape(words)}: {button}")
+    return "".join(f'<p class="slip">{line}</p>' for line in lines)
+
+
+def _notes_html(answer: Mapping[str, Any], language: str, asks: bool) -> str:
+    "What is out of the ordinary, beside slips; without the question where it is asked elsewhere."
+    passed_over = (*SLIPS, "narrower") if asks else SLIPS
+    notes = [note for note in answer["notes"] if note.code not in passed_over]
+    items = "".join(f"<li>{escape(translate_warning(language, note))}</li>" for note in notes)
+    return f'<ul class="notes">{items}</ul>' if items else ""
 
 
 def _deal_html(answer: Mapping[str, Any], language: str, cheaper: float | None) -> str:
@@ -165,7 +168,7 @@ def question_html(
         choices = [(shown, value) for shown, value in choices if field not in met or value in met[field]]
     else:
         choices = field_choices(field, language)[1:] if FIELDS[field].categories else []
-    buttons = [tell_button(field, value, shown) for shown, value in choices[:MOST_ANSWERS]]
+    buttons = [tell_button({field: value}, shown) for shown, value in choices[:MOST_ANSWERS]]
     if len(choices) > MOST_ANSWERS or not choices:
         words = translate(language, "another" if choices else "fill_in")
         buttons.append(f'<button type="button" class="tell" data-open="{escape(field, True)}">{words}</button>')

@@ -585,10 +585,10 @@ def table(
 
 
 def alert_html(
-    sentence: str,  # what is wrong
+    *sentences: str,  # what is wrong
 ) -> str:
-    "What went wrong, where a screen reader says it at once."
-    return f'<div role="alert" class="sorry">{escape(sentence)}</div>'
+    "What went wrong, one sentence below the other, where a screen reader says it at once."
+    return f'<div role="alert" class="sorry">{"<br>".join(map(escape, sentences))}</div>'
 
 
 def error_html(

@@ -43,7 +43,16 @@ from carprice_lib.apps.charts import (
 from .i18n import format_money
 from .layout import LOOK
 from ..errors import ServiceError
-from ..monitoring.alerts import ACTIONS, Alert, CheckResult, firing, moment, resolved
+from carprice_lib.monitoring.alerts import (
+    ACTIONS,
+    Alert,
+    CheckResult,
+    firing,
+    group_alerts,
+    group_text,
+    moment,
+    resolved,
+)
 from ..monitoring.checks import USAGE, Population, populations, realized_performance
 from ..monitoring.config import MonitorConfig
 from ..monitoring.monitor import Monitor, PredictionWindow
@@ -303,16 +312,17 @@ def glance(r: Reading, config: MonitorConfig) -> str:  # HTML
 
 
 def alert_list(r: Reading) -> str:  # HTML
-    "Open alerts, and those that are over: a sentence each."
+    "Open alerts, and those that are over: a sentence for each rule."
     if r.open:
         rows = "".join(
-            f'<li class="{"careful" if a.status == "unknown" else "bad"}">{escape(a.text)}</li>' for a in r.open
+            f'<li class="{"careful" if group[0].status == "unknown" else "bad"}">{escape(group_text(group))}</li>'
+            for group in group_alerts(r.open)
         )
         parts = [f'<ul class="alerts">{rows}</ul>']
     else:
         parts = ["<p>No alert is open.</p>"]
     if r.closed:
-        over = "".join(f"<li>{escape(a.text)}</li>" for a in r.closed)
+        over = "".join(f"<li>{escape(group_text(group))}</li>" for group in group_alerts(r.closed))
         parts.append(f'<details><summary>{len(r.closed)} past</summary><ul class="alerts">{over}</ul></details>')
     return section("Alerts", *parts)
 

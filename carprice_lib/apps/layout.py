@@ -313,9 +313,9 @@ def examples_html(language: str) -> str:
 
 # %% ../../nbs/apps/05_layout.ipynb #70d8e044
 CLICKS = """element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-field]");
-  if (button) trigger("click", { field: button.dataset.field, value: button.dataset.value });
-});"""  # a button within the answer tells the field that it names
+  const button = event.target.closest("[data-told]");
+  if (button) trigger("click", { told: JSON.parse(button.dataset.told) });
+});"""  # a button within the answer tells the fields that it names
 
 
 def _make_answer(page: Page) -> None:

@@ -8,6 +8,7 @@ __all__ = ['QUIET', 'make_page']
 # %% ../../nbs/apps/06_page.ipynb #0b3251ef
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -17,8 +18,8 @@ from .answer import ValuationHtml, banner_html, model_card, price_html, valuatio
 from .batch_tab import BatchTab
 from .charts import alert_html
 from carprice_lib.apps.form import (
+    FormError,
     Shared,
-    check_form,
     field_choices,
     met_values,
     read_address,
@@ -49,7 +50,7 @@ from ..serving.service import Service, to_log_row
 
 # %% ../../nbs/apps/06_page.ipynb #83220003
 def _read_request(page: Page, values: tuple, language: str) -> tuple[dict[str, Any], float | None, float]:
-    "Listing, price asked and level from the form's values; raises `ListingError`."
+    "Listing, price asked and level from the form's values; raises `FormError` with all that is wrong."
     *told, shown, asked, level = values
     fields = dict(zip(page.fields, told))
     attributes = dict(zip(shown.split("\n"), told[len(fields) :]))
@@ -57,15 +58,32 @@ def _read_request(page: Page, values: tuple, language: str) -> tuple[dict[str, A
     known = page.service.champion.attributes  # those of a newer model may be others
     kept = {name: attributes[name] for name in attributes if name in known}
     units = {name: known[name].get("unit", "") for name in kept if known[name]["kind"] == "number"}
-    listing = read_form(fields, language, kept, units)
-    check_form(listing, about["as_of"], language)
-    return listing, read_price(asked, about["currency"], language), level
+    read_car = partial(read_form, fields, language, kept, units, about["as_of"])
+    read_asked = partial(read_price, asked, about["currency"], language)
+    listing, price = _all_of(read_car, read_asked)
+    return listing, price, level
+
+
+def _all_of(*reads: Callable[[], Any]) -> list[Any]:
+    "What each part of a form says; raises `FormError` with all that is wrong in any of them."
+    said = []
+    faults: list[str] = []
+    for read in reads:
+        try:
+            said.append(read())
+        except ListingError as e:
+            faults += e.sentences if isinstance(e, FormError) else [str(e)]
+    if faults:
+        raise FormError(*faults)
+    return said
 
 
 def _refusal(error: CarpriceError, language: str) -> str:
-    "What is wrong; what the service says of it, it says in English."
+    "What is wrong, one sentence below the other; what the service says of it, it says in English."
+    if isinstance(error, FormError):
+        return alert_html(*error.sentences)
     said = str(error)
-    return said if isinstance(error, ListingError) else translate(language, "refused", why=said)
+    return alert_html(said if isinstance(error, ListingError) else translate(language, "refused", why=said))
 
 
 def _on_value(page: Page, keep: bool = True) -> Callable:
@@ -76,7 +94,7 @@ def _on_value(page: Page, keep: bool = True) -> Callable:
             listing, asked, level = _read_request(page, values, language)
             shown = valuation_html(page.service, page.log, listing, level, asked, language, keep)
         except (ListingError, ModelError) as e:
-            return _cleared(page) | {page.problem: alert_html(_refusal(e, language))}
+            return _cleared(page) | {page.problem: _refusal(e, language)}
         km = listing.get("km_driven")
         return _shown(page, shown, keep) | {
             page.whatif_km: gr.Slider(value=float(km or 0), visible=km is not None),
@@ -108,11 +126,12 @@ def _cleared(page: Page) -> dict[Any, Any]:
 
 # %% ../../nbs/apps/06_page.ipynb #a2d3b1f2
 def _on_tell(page: Page) -> Callable:
-    "What a button within the answer does: it fills in the field that it names."
+    "What a button within the answer does: it fills in the fields that it names."
 
     def tell(shown: str, event: gr.EventData) -> dict[Any, Any]:
         named = dict(zip(shown.split("\n"), page.parts)) | page.fields
-        return {named[event.field]: str(event.value)[:200]} if event.field in named else gr.skip()
+        told = event.told if isinstance(event.told, dict) else {}
+        return {named[name]: str(value)[:200] for name, value in told.items() if name in named} or gr.skip()
 
     return tell
 
@@ -160,19 +179,29 @@ def _on_sold(page: Page) -> Callable:
         try:
             if not prediction_id:
                 raise ListingError(translate(language, "sold_first"))
-            paid = read_price(price, currency, language)
-            if paid is None:
-                raise ListingError(translate(language, "missing", field=translate(language, "sold_name")))
-            on = read_day(translate(language, "sold_on"), day, language) if str(day or "").strip() else None
+            paid, on = _all_of(partial(_price_paid, price, currency, language), partial(_day_sold, day, language))
             page.log.feedback(prediction_id, paid, on)
         except (ListingError, LogError) as e:
-            return alert_html(_refusal(e, language))
+            return _refusal(e, language)
         except KeyError as e:
             return alert_html(translate(language, "refused", why=e.args[0]))
         kept = translate(language, "sold_kept", price=format_money(language, paid, currency, exact=True))
         return f'<p role="status">{kept}</p>'
 
     return keep_price
+
+
+def _price_paid(given: str, currency: str, language: str) -> float:
+    "The price of a sale; raises `ListingError`."
+    paid = read_price(given, currency, language, "sold_name")
+    if paid is None:
+        raise ListingError(translate(language, "missing", field=translate(language, "sold_name")))
+    return paid
+
+
+def _day_sold(given: str, language: str) -> str | None:
+    "The day of a sale, None where it is not told; raises `ListingError`."
+    return read_day(translate(language, "sold_on"), given, language) if str(given or "").strip() else None
 
 # %% ../../nbs/apps/06_page.ipynb #88e3faf0
 def _on_whatif(page: Page) -> Callable:
@@ -184,7 +213,7 @@ def _on_whatif(page: Page) -> Callable:
             moved = dict(km_driven=km, year=int(year)) if "km_driven" in listing else dict(year=int(year))
             answer = page.service.predict(listing | moved, level, ask=False)
         except (ListingError, ModelError) as e:
-            return alert_html(_refusal(e, language))
+            return _refusal(e, language)
         return price_html(answer | dict(notes=[], suggestions={}), language)
 
     return show_other_price

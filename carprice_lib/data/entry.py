@@ -94,7 +94,7 @@ class Column(BaseModel):
     factor: float | None = None  # what every number is multiplied by
     decimal: Literal["", ".", ","] = ""  # mark before the decimals; found out by default
     format: str | None = None  # of years and dates, as strptime writes it; ISO by default; makes a number of a date
-    calendar: Literal["", "buddhist", "persian"] = ""  # that years are counted in; ours by default
+    calendar: Literal["", "buddhist", "persian", "japanese"] = ""  # that years are counted in; ours by default
     pattern: str | None = None  # regular expression: its first group, else all of it, is the value
     words: dict[str, str | None] = {}  # the file's words, in ours
     contains: dict[str, str] = {}  # parts of texts that decide, in this order

@@ -6,7 +6,8 @@
 __all__ = ['FACTORS', 'INVERSE_UNITS', 'FIXED_SPELLINGS', 'CALENDARS', 'normalize_token', 'latin_digits', 'unit_spellings',
            'units_of', 'multiples', 'any_unit', 'plain_number', 'month_numbers', 'Quantity', 'Notation',
            'read_quantity', 'blank_texts', 'notation_of', 'parse_numbers', 'range_widths', 'number_months',
-           'parse_years', 'parse_dates', 'read_category', 'parse_categories', 'parse_flags', 'currencies_in']
+           'has_era_letter', 'parse_years', 'parse_dates', 'read_category', 'parse_categories', 'parse_flags',
+           'currencies_in']
 
 # %% ../../nbs/data/02_parsing.ipynb #caef9f71
 import re
@@ -506,17 +507,31 @@ def _short_year(text: str) -> float:
         return np.nan
     return float(_full_year(int(found["year"])))
 
+# %% ../../nbs/data/02_parsing.ipynb #7be3a510
+_ERAS = {
+    "平成": (1988, 31),
+    "令和": (2018, 99),
+    "昭和": (1925, 64),
+}  # the year before the first, and how many there are
+_ERAS |= {"h": _ERAS["平成"], "r": _ERAS["令和"], "s": _ERAS["昭和"]}
+_EAST_ASIAN_YEAR = re.compile(rf"(?i)(?P<era>{'|'.join(_ERAS)})?(?<!\d)(?P<year>\d{{1,2}}|元)(?:\s*[년年]|/\d\d식)")
+_ERA_LETTER = re.compile(r"(?i)(?P<era>[hrs])\.?(?P<year>\d{1,2}|元)(?:[./-]\d{1,2}){0,2}")  # H30, R3.4
+CALENDARS = {"buddhist": -543, "persian": 621, "japanese": 0}  # years to be added; japanese: see `has_era_letter`
 
-_ERAS = {"平成": 1988, "令和": 2018, "昭和": 1925, "h": 1988, "r": 2018, "s": 1925}  # the year before their first
-_EAST_ASIAN_YEAR = re.compile(rf"(?i)(?P<era>{'|'.join(_ERAS)})?(?<!\d)(?P<year>\d{{1,2}})(?:\s*[년年]|/\d\d식)")
+
+def _era_years(era: str, written: str) -> set[int]:
+    "The year that a number, or 元 for the first, names in an era; none where the era was shorter."
+    before, length = _ERAS[era.lower()]
+    number = 1 if written == "元" else int(written)
+    return {before + number} if 1 <= number <= length else set()
 
 
 def _east_asian_years(text: str) -> set[int]:
-    "Years of one or two digits, in their century or in an era: `17년 04월`, `平成30年`."
+    "Years of one or two digits, in their century or in an era: `17년 04월`, `平成30年`, `令和元年`."
     years = set()
     for found in _EAST_ASIAN_YEAR.finditer(text):
         if found["era"]:
-            years.add(_ERAS[found["era"].lower()] + int(found["year"]))
+            years |= _era_years(found["era"], found["year"])
         elif len(found["year"]) == 2:
             years.add(_full_year(int(found["year"])))
     return years
@@ -532,15 +547,23 @@ def _year(text: str) -> float:
     return _short_year(text) if not years else np.nan
 
 
-CALENDARS = {"buddhist": -543, "persian": 621}  # years to be added to ours: of Thailand, of Iran and Afghanistan
+def has_era_letter(
+    text: str,  # a year as somebody wrote it
+) -> bool:
+    "Is a text the letter of a Japanese era and a year of it: `S63`, `H30`, `R3`?"
+    found = _ERA_LETTER.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    return bool(found and _era_years(found["era"], found["year"]))
 
 
 def _year_of(text: str, calendar: str) -> float:
-    "The year that the only four digits of a text name in a calendar; NaN where it has none, or several."
+    "The year that the only four digits of a text, or an era's letter, name in a calendar; NaN where there is none."
+    if calendar == "japanese":
+        found = _ERA_LETTER.fullmatch(unicodedata.normalize("NFKC", text).strip())
+        return float(min(_era_years(found["era"], found["year"]), default=np.nan)) if found else _year(text)
     named = set(re.findall(r"(?<!\d)\d{4}(?!\d)", latin_digits(text)))
     return float(named.pop()) + CALENDARS[calendar] if len(named) == 1 else np.nan
 
-
+# %% ../../nbs/data/02_parsing.ipynb #7be3a511
 def parse_years(
     values: pd.Series,  # numbers, texts or days (n,)
     calendar: str = "",  # one of `CALENDARS`; ours by default

@@ -244,9 +244,10 @@ def _code(file: Path) -> str:
     if not file.is_file():
         return ""
     text = file.read_text(encoding="utf-8")
-    if file.suffix == ".ipynb":
-        text = "\n".join("".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code")
-    return ast.unparse(ast.parse(text))
+    if file.suffix != ".ipynb":
+        return ast.unparse(ast.parse(text))
+    cells = ["".join(c["source"]) for c in json.loads(text)["cells"] if c["cell_type"] == "code"]
+    return "\n".join(cell if cell.startswith("%%") else ast.unparse(ast.parse(cell)) for cell in cells)
 
 
 def code_digest(

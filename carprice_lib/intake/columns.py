@@ -25,6 +25,7 @@ from carprice_lib.data.parsing import (
     any_unit,
     blank_texts,
     currencies_in,
+    has_era_letter,
     latin_digits,
     multiples,
     normalize_token,
@@ -274,16 +275,18 @@ class ColumnProfile:
     @cached_property
     def years(self) -> float:
         "Share of the texts that are model years."
-        if not any(map(_TWO_DIGITS.search, self.written)):
+        if not self.calendar and not any(map(_TWO_DIGITS.search, self.written)):
             return 0.0
         return self._share_of_years(self.calendar)
 
     @cached_property
     def calendar(self) -> str:
-        "The calendar that a column of years is counted in, where all of them are years in it; empty for ours."
+        "The calendar that a column of years is counted in, where all, or most with an era's letter, are; empty for ours."
         if "year" not in self.scores:
             return ""
-        return next((name for name in CALENDARS if self._share_of_years(name) == 1.0), "")
+        if self.share([has_era_letter(text) for text in self.written]) > 0.5:
+            return "japanese"
+        return next((name for name, added in CALENDARS.items() if added and self._share_of_years(name) == 1.0), "")
 
     @cached_property
     def dates(self) -> tuple[str, float]:

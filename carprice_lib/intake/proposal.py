@@ -539,10 +539,10 @@ def _note_calendar(draft: _Draft) -> None:
         return
     m = draft.placed["year"]
     if calendar := m.settings.get("calendar"):
-        name = {"buddhist": "Buddhist", "persian": "Persian"}[calendar]
+        name = {"buddhist": "Buddhist", "persian": "Persian", "japanese": "Japanese"}[calendar]
         ours = _years(draft.raw, draft.placed).max()
-        text = f"The years of {shortened(m.column)!r} are of the {name} calendar: {ours - CALENDARS[calendar]:.0f} is {ours:.0f}."
-        draft.notes.append(text)
+        example = "H30 is 2018" if calendar == "japanese" else f"{ours - CALENDARS[calendar]:.0f} is {ours:.0f}"
+        draft.notes.append(f"The years of {shortened(m.column)!r} are of the {name} calendar: {example}.")
 
 
 def _settle_owners(draft: _Draft) -> None:
@@ -560,7 +560,9 @@ def _distance_by_values(profiles: list[ColumnProfile], placed: dict[str, Match])
     taken = {m.column for m in placed.values()}
     left = [p for p in profiles if p.column not in taken and p.numeric > 0.9 and p.middle > 1_000 and len(p.counts) > 5]
     year = next(
-        pd.to_numeric(parse_years(p.values), errors="coerce") for p in profiles if p.column == placed["year"].column
+        pd.to_numeric(parse_years(p.values, p.calendar), errors="coerce")
+        for p in profiles
+        if p.column == placed["year"].column
     )
     if len(left) != 2:
         return

@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['MIN_ANNUAL_DEPRECIATION', 'MAX_UPPER_SPREAD', 'MIN_BAND_ROWS', 'MAX_BANDS', 'UPPER_ROOM', 'SCORE_POINTS',
            'PRICE_STEP', 'GAPS', 'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS', 'EXTRAPOLATION_SLOPE',
-           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound',
-           'scores_needed', 'conformal_quantiles', 'SpreadCalibration', 'ScoreDistribution', 'Mixtures', 'gap_names',
-           'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain']
+           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN', 'xgb_names', 'fit_scale_model',
+           'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles', 'SpreadCalibration', 'ScoreDistribution',
+           'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain', 'model_name']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from fastcore.basics import patch
 from scipy.optimize import isotonic_regression
 
@@ -379,9 +380,12 @@ WARNINGS = dict(
     distance_assumed="the distance is not given: {km:,.0f} km are assumed, which is typical of its age",
     fuel_assumed="the fuel is not given: {value} is assumed, which most cars like it have",
     transmission_assumed="the gearbox is not given: {value} is assumed, which most cars like it have",
+    younger_than_model="at {age:.0f} years it is younger than any of this make and model known, from {limit:.0f}",
+    older_than_model="at {age:.0f} years it is older than any of this make and model known, up to {limit:.0f}",
     older_than_known="at {age:.0f} years it is older than nearly all cars known, up to {limit:.0f}",
     farther_than_known="with {km:,.0f} km it has run further than nearly all cars known, up to {limit:,.0f}",
     too_old="a car of {age:.0f} years is beyond what the model can tell; the limit is {limit:.0f}",
+    too_old_for_model="a car of {age:.0f} years is beyond what is known of this make and model; the limit is {limit:.0f}",
     too_far="{km:,.0f} km are beyond what the model can tell; the limit is {limit:,.0f}",
     too_wide="the range is too wide to be of use: its upper end is {ratio:.0f} times the lower",
     far_below="far below what like cars cost: damage, fraud or a slip of the keyboard?",
@@ -423,6 +427,7 @@ class ApplicabilityDomain:
     imputation_inflation: dict[str, float] = field(
         default_factory=dict
     )  # number or word that is guessed, "" for all numbers of a car: growth of the range
+    model_ages: dict[str, list[float]] = field(default_factory=dict)  # make and model: youngest and oldest known, years
 
 
 UNSEEN_LEVELS = ("brand", "model", "name")  # from wide to narrow; the widest that is unknown counts
@@ -433,8 +438,18 @@ ABSTAIN_MARGIN = dict(
     age=10.0, log_km=0.7
 )  # further than this beyond what training saw the model abstains: ten years, twice the distance
 MAX_INTERVAL_RATIO = 12.0  # times the lower end; a wider range helps nobody
+MIN_AGED_ROWS = 20  # listings of a make and model from which on their ages say when it was built
+MODEL_AGE_MARGIN = 2.0  # years beyond those ages from which on a car is odd
 
 # %% ../../nbs/model/03_conformal.ipynb #7a72c664
+def model_name(
+    brand: Any,  # as a listing has it
+    model: Any,
+) -> str:
+    "A make and model as one name, by which their ages are kept."
+    return " ".join(f"{brand} {model}".lower().split())
+
+
 @patch(cls_method=True)
 def fit(
     cls: ApplicabilityDomain,
@@ -442,11 +457,16 @@ def fit(
     names: Sequence[str],  # what the trees read of the training rows (n, p), out of fold
     state: np.ndarray,  # their states (n, 7)
     scores: np.ndarray,  # their scores (n,), NaN where there is none
+    models: Sequence[str],  # their makes and models, from `model_name` (n,)
     least: int = 100,  # rows that tell how wrong an unknown level goes
 ) -> "ApplicabilityDomain":
     "Learn limits, and how much more wrong cars of unknown groups went."
     self = cls()
-    self.max_age = float(np.nanquantile(state[:, USAGE_FEATURES.index("age")], 0.999))
+    age = pd.Series(state[:, USAGE_FEATURES.index("age")])
+    self.max_age = float(np.nanquantile(age, 0.999))
+    ages = age.groupby(np.asarray(models, object)).agg(["count", "min", lambda own: own.quantile(0.999)])
+    known = ages[ages["count"] >= MIN_AGED_ROWS].drop(columns="count").round(3)
+    self.model_ages = dict(zip(known.index, known.to_numpy().tolist()))
     if np.isfinite(log_km := state[:, USAGE_FEATURES.index("log_km")]).any():
         self.max_log_km = float(np.nanquantile(log_km, 0.999))
     some = np.isfinite(scores)
@@ -490,6 +510,7 @@ def limits(
     self: ApplicabilityDomain,
     usage: np.ndarray,  # of one listing (7,)
     ratio: float,  # upper end over lower end
+    model: str = "",  # its make and model, from `model_name`
 ) -> tuple[
     list[ValuationWarning], ValuationWarning | None
 ]:  # why the range is wider; why there is no price, None where there is one
@@ -497,7 +518,12 @@ def limits(
     age, log_km = (float(np.fmax(usage[USAGE_FEATURES.index(n)], 0.0)) for n in ("age", "log_km"))
     km = float(np.expm1(log_km) * 1000)
     warnings = []
-    if age > self.max_age:
+    youngest, built = self.model_ages.get(model, (0.0, np.inf))
+    if age < youngest - MODEL_AGE_MARGIN:
+        warnings.append(ValuationWarning("younger_than_model", age=age, limit=youngest))
+    if age > built + MODEL_AGE_MARGIN:
+        warnings.append(ValuationWarning("older_than_model", age=age, limit=built))
+    elif age > self.max_age:
         warnings.append(ValuationWarning("older_than_known", age=age, limit=self.max_age))
     if log_km > self.max_log_km:
         limit = float(np.expm1(self.max_log_km) * 1000)
@@ -506,6 +532,8 @@ def limits(
     farthest = self.max_log_km + ABSTAIN_MARGIN["log_km"]
     if age > oldest:
         return warnings, ValuationWarning("too_old", age=age, limit=oldest)
+    if age > built + ABSTAIN_MARGIN["age"]:
+        return warnings, ValuationWarning("too_old_for_model", age=age, limit=built + ABSTAIN_MARGIN["age"])
     if log_km > farthest:
         return warnings, ValuationWarning("too_far", km=km, limit=float(np.expm1(farthest) * 1000))
     if ratio > MAX_INTERVAL_RATIO:

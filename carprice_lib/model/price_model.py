@@ -36,6 +36,7 @@ from carprice_lib.model.conformal import (
     SpreadCalibration,
     ValuationWarning,
     conformal_quantiles,
+    model_name,
 )
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
@@ -575,7 +576,9 @@ def value(
     mixtures = self.mixtures(design)
     price, low, high = self._intervals(design, mixtures, level)[0].tolist()
     usage = design.typical[0]
-    warnings, abstain_reason = self.domain.limits(usage, high / low if low else np.inf)
+    car = design.profiles[0].cars[0]
+    name = model_name(car.brand, car.model)
+    warnings, abstain_reason = self.domain.limits(usage, high / low if low else np.inf, name)
     if design.lacks("distance")[0]:
         km = round(float(np.expm1(usage[LOG_KM])), 1) * 1000
         warnings.insert(0, ValuationWarning("distance_assumed", km=km))
@@ -607,6 +610,12 @@ def half_width(
     return np.sqrt(high / low) - 1
 
 
+def _codes(values: Sequence[Any]) -> np.ndarray:
+    "As `pd.factorize`, which takes longer to look at a few dozen values than to tell them apart (n,)."
+    seen: dict[Any, int] = {}
+    return np.array([-1 if v is None or v != v else seen.setdefault(v, len(seen)) for v in values])
+
+
 @patch
 def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
     "For each field in which the rows of one listing differ, a code of what each row has (m,)."
@@ -614,8 +623,8 @@ def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
     cars = [profile.cars[i] for i in design.car]
     texts = {f: [getattr(c, f) for c in cars] for f in TEXT_FIELDS}
     numbers = dict(zip((*SPEC_FIELDS, *self.attributes.names), zip(*(c.numbers for c in cars))))
-    usage = dict(km_driven=design.usage[:, LOG_KM], owner=design.usage[:, OWNERS_PLACE])
-    coded = {f: pd.factorize(np.array(v, object))[0] for f, v in (texts | numbers | usage).items()}
+    usage = dict(km_driven=design.usage[:, LOG_KM].tolist(), owner=design.usage[:, OWNERS_PLACE].tolist())
+    coded = {f: _codes(v) for f, v in (texts | numbers | usage).items()}
     return {f: code for f, code in coded.items() if code.max() > 0}
 
 # %% ../../nbs/model/06_price_model.ipynb #81e556d0

@@ -39,6 +39,7 @@ from carprice_lib.model.conformal import (
     SpreadCalibration,
     conformal_quantiles,
     fit_scale_model,
+    model_name,
 )
 from carprice_lib.model.features import (
     AGE_CURVE_LEVELS,
@@ -642,6 +643,7 @@ def _assemble(
     scores: np.ndarray,
 ) -> PriceModel:
     "A price model from its parts: the boosters of price, lower and upper spread are given in this order."
+    models = np.array([model_name(c.brand, c.model) for c in data.known.cars], object)[data.known.car]
     return PriceModel(
         data.metadata,
         data.params,
@@ -660,7 +662,7 @@ def _assemble(
         spread_calibration=calibration,
         conformity_scores=np.sort(scores[stacking.done]),
         gap_calibration=GapCalibration(),
-        domain=ApplicabilityDomain.fit(data.X, feature_names(data.metadata), data.usage, scores),
+        domain=ApplicabilityDomain.fit(data.X, feature_names(data.metadata), data.usage, scores, models),
     )
 
 # %% ../../nbs/model/07_training.ipynb #e278e73d

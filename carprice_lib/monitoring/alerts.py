@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ALERTS', 'STATUS', 'DELIVERIES', 'LOOK_INTO_IT', 'ACTIONS', 'Receiver', 'EMAIL', 'CheckResult', 'Alert', 'moment',
-           'firing', 'resolved', 'message', 'to_stderr', 'to_webhook', 'to_email', 'load_receivers', 'deliver',
-           'undelivered', 'FullRound', 'reconcile']
+           'firing', 'resolved', 'group_alerts', 'group_text', 'message', 'to_stderr', 'to_webhook', 'to_email',
+           'load_receivers', 'deliver', 'undelivered', 'FullRound', 'reconcile']
 
 # %% ../../nbs/monitoring/03_alerts.ipynb #21081dd9
 import json
@@ -15,11 +15,12 @@ import smtplib
 import ssl
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from http.client import HTTPException
+from itertools import groupby
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -180,12 +181,42 @@ def resolved(
 _AS_UNKNOWN = {"unknown": " as unknown"}
 
 
+def group_alerts(
+    alerts: Iterable[Alert],
+) -> list[list[Alert]]:  # those of one rule and status, in the order of the first of each
+    "Alerts that are told together, as Alertmanager's `group_by` has it: what changes for one field often does for many."
+    groups: dict[tuple[str, str], list[Alert]] = {}
+    for alert in alerts:
+        groups.setdefault((alert.rule, alert.status), []).append(alert)
+    return list(groups.values())
+
+
+def _excess(alert: Alert) -> float:
+    "How far an alert is beyond its limit, as a share of it."
+    if alert.value is None or not alert.limit or not math.isfinite(alert.value):
+        return 0.0
+    return abs(alert.value - alert.limit) / abs(alert.limit)
+
+
+def group_text(
+    group: Sequence[Alert],  # from `group_alerts`
+) -> str:
+    "One sentence for alerts of one rule; of several, what they are about, and the one furthest beyond its limit."
+    furthest = max(group, key=_excess)
+    if len(group) == 1:
+        return furthest.text
+    return f"{len(group)} of {furthest.rule} ({', '.join(a.subject for a in group)}), the furthest: {furthest.text}"
+
+
 def message(
-    alert: Alert,
+    group: Sequence[Alert],  # of one rule and status
     event: str,  # opened or closed
     id: str,  # the same whenever it is told again
-) -> dict[str, Any]:  # JSON values only
+) -> dict[str, Any]:  # JSON values only; value, limit and times of the one furthest beyond its limit
     "What a receiver is told."
+    alert = max(group, key=_excess)
+    subject = ", ".join(a.subject for a in group)
+    name = f"{alert.rule} of {subject}" if subject else alert.rule
 
     def number(value: float | None) -> float | None:
         return value if value is not None and math.isfinite(value) else None
@@ -197,14 +228,14 @@ def message(
         id=id,
         event=event,
         rule=alert.rule,
-        subject=alert.subject,
+        subject=subject,
         value=number(alert.value),
         limit=number(alert.limit),
-        why=alert.text,
+        why=group_text(group),
         status=alert.status,
         opened=exact(alert.opened),
         closed=exact(alert.closed),
-        text=f"carprice alert {event}{_AS_UNKNOWN.get(alert.status, '')}: {alert.name}. {alert.text}",
+        text=f"carprice alert {event}{_AS_UNKNOWN.get(alert.status, '')}: {name}. {group_text(group)}",
     )
 
 # %% ../../nbs/monitoring/03_alerts.ipynb #be0a236c
@@ -306,13 +337,18 @@ def _cause(error: Exception) -> str:
     return str(getattr(reason, "strerror", None) or (reason if type(reason) is OSError else type(reason).__name__))
 
 
-def _pending(db: sa.Connection, receiver: str) -> list[tuple[str, str, Alert]]:
-    "Id, event and alert of what a receiver was not told yet."
+def _pending(db: sa.Connection, receiver: str) -> list[tuple[list[str], str, list[Alert]]]:
+    "Ids, event and alerts of each message that a receiver was not told yet: a rule's alerts of one round are one."
     out = DELIVERIES.c
-    query = _ALERT.add_columns(out.id.label("delivery"), out.event).join(DELIVERIES, ALERTS.c.id == out.alert)
+    query = _ALERT.add_columns(out.id.label("delivery"), out.event, out.at).join(DELIVERIES, ALERTS.c.id == out.alert)
     waiting = query.where(out.done.is_(None), out.receiver == receiver)
-    rows = db.execute(waiting.order_by(out.at, out.event, ALERTS.c.rule, ALERTS.c.subject))
-    return [((row := dict(r)).pop("delivery"), row.pop("event"), Alert(**row)) for r in rows.mappings()]
+    found = db.execute(waiting.order_by(out.at, out.event, ALERTS.c.rule, ALERTS.c.subject))
+    told = [((row := dict(r)).pop("delivery"), row.pop("event"), row.pop("at"), Alert(**row)) for r in found.mappings()]
+    together = groupby(told, lambda each: (each[2], each[1], each[3].rule, each[3].status))
+    return [
+        ([id for id, *_ in own], event, [alert for *_, alert in own])
+        for (_, event, *_), own in ((key, list(some)) for key, some in together)
+    ]
 
 # %% ../../nbs/monitoring/03_alerts.ipynb #02ed91f3
 def deliver(
@@ -333,16 +369,16 @@ def _deliver_to(log: PredictionLog, name: str, tell: Receiver) -> str:
     noted: dict[str, Any]
     with log.begin() as db:
         pending = _pending(db, name)
-    for id, event, alert in pending:
+    for ids, event, group in pending:
         try:
-            tell(message(alert, event, id))
+            tell(message(group, event, ids[0]))
             noted, down = dict(done=time.time(), error=None), False
         except (OSError, HTTPException) as e:
             failed = _cause(e)
             noted = dict(error=failed)
             down = not isinstance(e, (HTTPError, smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused))
         with log.begin() as db:
-            said = sa.update(DELIVERIES).where(DELIVERIES.c.id == id)
+            said = sa.update(DELIVERIES).where(DELIVERIES.c.id.in_(ids))
             db.execute(said.values(tries=DELIVERIES.c.tries + 1, **noted))
         if down:
             break

@@ -29,6 +29,8 @@ from carprice_lib.monitoring.alerts import (
     FullRound,
     Receiver,
     firing,
+    group_alerts,
+    group_text,
     moment,
     reconcile,
     undelivered,
@@ -322,9 +324,13 @@ def summary(found: MonitorReport) -> str:  # lines
     lines += [(f.rule, f.why) for f in found.findings if f.rule in ("estimate", "mape", "coverage") and not f.alarm]
     beyond = sum(f.alarm for f in found.findings)
     lines.append(("looked at", f"{len(found.findings)} figures, {beyond} beyond their limit"))
-    lines += [("closed", a.text) for a in found.changed if a.closed is not None]
-    opened = {a.id for a in found.changed if a.closed is None}
-    lines += [("new alert" if a.id in opened else "alert", a.text) for a in found.open] or [("alerts", "none is open")]
+    closed = [a for a in found.changed if a.closed is not None]
+    lines += [("closed", group_text(group)) for group in group_alerts(closed)]
+    ids = {a.id for a in found.changed if a.closed is None}
+    for name, new in (("new alert", True), ("alert", False)):
+        some = [a for a in found.open if (a.id in ids) == new]
+        lines += [(name, group_text(group)) for group in group_alerts(some)]
+    lines += [] if found.open else [("alerts", "none is open")]
     lines += [("not told", f"{name}: {why}") for name, why in found.undelivered.items()]
     return "\n".join(f"{name:<12}{text}" for name, text in lines)
 

@@ -20,7 +20,7 @@ from fastcore.basics import patch
 
 from ..data.schema import FIELDS, FLAGS, age_years
 from ..data.vocabulary import fold
-from ..model.conformal import MAX_INTERVAL_RATIO
+from ..model.conformal import MAX_INTERVAL_RATIO, model_name
 from ..model.explain import Explainer
 from ..model.features import usage_features
 from ..model.price_model import PriceModel, verify_checksums
@@ -36,9 +36,12 @@ def with_predictions(
     domain = model.domain
     state = usage_features(rows, model.metadata["as_of"])
     width = (said["high"] / said["low"]).to_numpy(float)
-    far = (state[:, 0] > domain.max_age) | (state[:, 1] > domain.max_log_km) | (width > MAX_INTERVAL_RATIO)
+    names = np.array([model_name(brand, name) for brand, name in zip(rows["brand"], rows["model"])], object)
+    oldest = np.array([domain.model_ages.get(name, [0.0, np.inf])[1] for name in names])
+    old = state[:, 0] > np.minimum(domain.max_age, oldest)
+    far = old | (state[:, 1] > domain.max_log_km) | (width > MAX_INTERVAL_RATIO)
     abstain_reason = np.full(len(rows), "", object)
-    abstain_reason[far] = [domain.limits(s, w)[1] or "" for s, w in zip(state[far], width[far])]
+    abstain_reason[far] = [domain.limits(*each)[1] or "" for each in zip(state[far], width[far], names[far])]
     cars = rows.drop(columns="price", errors="ignore")
     return cars.assign(**said, level=model.confidence_level, abstain_reason=abstain_reason)
 

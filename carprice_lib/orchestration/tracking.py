@@ -17,11 +17,12 @@ import socket
 import subprocess
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -261,14 +262,21 @@ def _load_pyfunc(folder: str) -> Any:
 _TYPES = {"integer": "long", "number": "double", "text": "string", "category": "string", "date": "string"}
 
 
-def model_signature() -> Any:  # an MLflow signature
-    "What the registered model takes and gives, made from the schema of a listing."
+def model_signature(
+    attributes: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),  # a model's own: kind by name
+) -> Any:  # an MLflow signature
+    "What the registered model takes and gives, made from the schema of a listing and from its own attributes."
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     inputs = [
         ColSpec("double" if f.kind == "integer" and not f.required else _TYPES[f.kind], f.name, required=f.required)
         for f in FIELDS.values()
+    ]
+    inputs += [
+        ColSpec("double" if about["kind"] in ("number", "flag") else "string", name, required=False)
+        for name, about in attributes.items()
+        if name not in FIELDS
     ]
     return ModelSignature(Schema(inputs), Schema([ColSpec("double", c) for c in ("price", "low", "high")]))
 
@@ -295,6 +303,11 @@ NEEDED_BY_MODEL = (
     *("mlflow", "numpy", "pandas", "pyarrow", "scipy", "scikit-learn", "xgboost-cpu", "safetensors", "threadpoolctl"),
     *("pydantic", "fastcore", "filelock"),
 )  # what a registered model's own environment installs
+
+
+def _metadata(folder: str | Path) -> dict[str, Any]:
+    "What a saved model says of itself."
+    return dict(json.loads((Path(folder) / "model.json").read_text(encoding="utf-8"))["metadata"])
 
 
 def _version(client: Any, name: str, **tags: str) -> Any:
@@ -331,7 +344,7 @@ def register(
             loader_module="carprice_lib.orchestration.tracking",
             data_path=str(folder),
             code_paths=[str(files("carprice_lib"))],
-            signature=model_signature(),
+            signature=model_signature(_metadata(folder)["attributes"]),
             input_example=pd.DataFrame([EXAMPLE]),
             registered_model_name=name,
             pip_requirements=pinned_requirements(*NEEDED_BY_MODEL),
@@ -462,7 +475,7 @@ SHARED_CHAMPION = "data/model/champion"  # an output of the pipeline: the champi
 def _dataset_of(folder: Path) -> str | None:
     "The dataset of a saved model; None where there is none."
     try:
-        return json.loads((folder / "model.json").read_text(encoding="utf-8"))["metadata"]["dataset"]
+        return str(_metadata(folder)["dataset"])
     except OSError:
         return None
 

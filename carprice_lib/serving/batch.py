@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from ..data.schema import FIELDS
 from ..errors import DatasetError, ListingError, ModelError
 from .prediction_log import PredictionLog
-from .service import Service, to_log_row
+from .service import SLIPS, Service, to_log_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,8 @@ def _priced(prediction: Mapping[str, Any]) -> dict[str, Any]:
     same = ("prediction_id", "price", "low", "high", "level", "abstained")
     row = {name: prediction[name] for name in same}
     deal = prediction["deal"] or {"label": None, "why": ""}
-    texts = dict.fromkeys([prediction["abstain_reason"], deal["why"], *prediction["notes"]])
+    slips = [note for note in prediction["notes"] if note.code in SLIPS]
+    texts = dict.fromkeys([*slips, prediction["abstain_reason"], deal["why"], *prediction["notes"]])
     return row | {"label": deal["label"] or None, "note": "; ".join(filter(None, texts)), "error": None}
 
 # %% ../../nbs/serving/03_batch.ipynb #d9601637

@@ -334,6 +334,15 @@ async def add(
         self._thread.submit(self._flush)
     await future
 
+
+@patch
+async def in_turn(
+    self: PredictionLog,
+    write: Callable[[], None],  # what writes to the log, and takes no longer than an answer may wait
+) -> None:
+    "Write something else between two commits of answers; begun beside them it would find the log busy, or make it so."
+    await asyncio.get_running_loop().run_in_executor(self._thread, write)
+
 # %% ../../nbs/serving/00_prediction_log.ipynb #03b3a718
 @patch
 def feedback(
