@@ -83,9 +83,11 @@ def train_booster(
     seed: int = 0,  # of the samples of rows and columns
     threads: int = 2,  # fixed, since another number sums in another order
     monotone: Mapping[str, int] = {},  # from `monotone_attributes`
+    rows: np.ndarray | None = None,  # places of the rows to learn from (m,); all by default
 ) -> xgb.Booster:  # fitted
     "Boosted trees that never rise with age, distance or owners, nor against what is declared monotone."
-    parts = -(-len(y) // MAX_ROWS_PER_TREE)
+    rows = np.arange(len(y)) if rows is None else rows
+    parts = -(-len(rows) // MAX_ROWS_PER_TREE)
     directions = price_directions(monotone)
     constraints = "(" + ",".join(str(directions.get(n, 0)) for n in names) + ")"
     options = dict(
@@ -93,7 +95,7 @@ def train_booster(
         tree_method="hist",
         nthread=threads,
         monotone_constraints=constraints,
-        base_score=round(float(np.median(y)), 6),
+        base_score=round(float(np.median(y[rows])), 6),
         max_depth=max_depth,
         eta=params["learning_rate"],
         min_child_weight=params["min_child_weight"],
@@ -109,13 +111,13 @@ def train_booster(
     booster: Any = None
     ends = np.linspace(0, params["n_estimators"], parts + 1).astype(int)
     for i, rounds in enumerate(np.diff(ends).tolist()):
-        rows = xgb.QuantileDMatrix(X[i::parts], y[i::parts], **columns)
+        some = rows[i::parts]
         booster = xgb.train(
             options | {"seed": seed + i},
-            rows,
+            xgb.QuantileDMatrix(X[some], y[some], **columns),
             rounds,
             xgb_model=booster,
-            obj=partial(pseudo_huber_objective, y[i::parts], huber_slope),
+            obj=partial(pseudo_huber_objective, y[some], huber_slope),
         )
     return booster
 
@@ -148,9 +150,16 @@ def pseudo_huber_objective(
     return weight * (y_pred - y), weight
 
 # %% ../../nbs/model/04_boosting.ipynb #2833b5cd
+def _with_arrays(part: dict) -> dict:
+    "A part of XGBoost's JSON, a tree's numbers as arrays: as Python's own they would fill gigabytes."
+    if "left_children" in part:
+        return {name: np.array(v) if isinstance(v, list) and v else v for name, v in part.items()}
+    return part
+
+
 def _scaled_trees(booster: xgb.Booster, share: float) -> tuple[dict, list[dict]]:
     "A booster as XGBoost's own JSON, and its trees with their leaves scaled, what it starts from among them."
-    made = json.loads(booster.save_raw("json"))
+    made = json.loads(booster.save_raw("json"), object_hook=_with_arrays)
     trees = made["learner"]["gradient_booster"]["model"]["trees"]
     learner = made["learner"]
     start = (
@@ -160,9 +169,8 @@ def _scaled_trees(booster: xgb.Booster, share: float) -> tuple[dict, list[dict]]
     )
     for i, tree in enumerate(trees):
         more = 0.0 if i else start
-        tree["split_conditions"] = [
-            (v + more) * share if left < 0 else v for left, v in zip(tree["left_children"], tree["split_conditions"])
-        ]
+        limits = tree["split_conditions"]
+        tree["split_conditions"] = np.where(tree["left_children"] < 0, (limits + more) * share, limits)
     return made, trees
 
 # %% ../../nbs/model/04_boosting.ipynb #e26c3a21
@@ -188,7 +196,8 @@ def concat_boosters(
     learner["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"] = str(len(trees))
     learner["learner_model_param"] |= dict(num_target=str(len(questions)), base_score=str([0] * len(questions)))
     learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
-    return xgb.Booster({"nthread": threads}, model_file=bytearray(json.dumps(made, ensure_ascii=False).encode()))
+    text = json.dumps(made, ensure_ascii=False, default=np.ndarray.tolist)
+    return xgb.Booster({"nthread": threads}, model_file=bytearray(text.encode()))
 
 # %% ../../nbs/model/04_boosting.ipynb #fe5b7175
 def fit_stacking_weights(

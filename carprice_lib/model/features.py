@@ -487,7 +487,7 @@ def restricted(
     numbers: dict[str, np.ndarray],  # level: groups of some rows (n,)
 ) -> "GroupEncoder":
     "The same numbers, without the groups that none of the rows has."
-    kept = {level: set(found.tolist()) for level, found in numbers.items()}
+    kept = {level: set(pd.unique(found).tolist()) for level, found in numbers.items()}
     own = GroupEncoder(self.names)
     own._number = {level: {n: i for n, i in known.items() if i in kept[level]} for level, known in self._number.items()}
     return own
@@ -545,7 +545,7 @@ def fit(
     smoothing: float = 5.0,  # cars that a wider group's mean is worth
 ) -> tuple[
     "HierarchicalTargetEncoder", np.ndarray
-]:  # fitted; out-of-fold means and counts of the training rows (n, 2 x levels)
+]:  # fitted; out-of-fold means and counts of the training rows, float32 (n, 2 x levels)
     "Learn the means of groups, and give training rows those of other folds."
     mean = float(quantize(y.mean()))
     k = fold.max() + 1
@@ -555,15 +555,16 @@ def fit(
     blind = {None: np.array([y[fold != f].mean() for f in range(k)])[fold]}
     wide = {None: np.full(len(y), mean)}
     tables = {}
-    columns = []
-    for level, parent in PARENT_LEVEL.items():
+    out_of_fold = np.empty((len(y), 2 * len(PARENT_LEVEL)), np.float32)
+    for i, (level, parent) in enumerate(PARENT_LEVEL.items()):
         code = rows[level]
         blind[level], others = _shrunken_mean(code, y, blind[parent], smoothing, own=code * k + fold)
         wide[level], cars = _shrunken_mean(code, y, wide[parent], smoothing)
-        columns += [blind[level], np.log1p(others)]
+        out_of_fold[:, 2 * i] = blind[level]
+        out_of_fold[:, 2 * i + 1] = np.log1p(others)
         tables[level] = np.zeros((code.max() + 1, 2))
         tables[level][code] = quantize(np.column_stack([wide[level], np.log1p(cars)]))
-    return cls(mean, tables), np.column_stack(columns)
+    return cls(mean, tables), out_of_fold
 
 # %% ../../nbs/model/00_features.ipynb #4f0410ae
 @patch

@@ -249,7 +249,7 @@ class DesignMatrix:
                 *(sparse.csr_matrix(piecewise_linear_basis(specs[n], self.knots[n])) for n in self.of_car),
             ]
         ).tocsr()
-        self.wear = np.hstack([piecewise_linear_basis(wear[n], self.knots[n]) for n in self.of_state])
+        self.state = state
         self.car = car
         self.monotone = {n: specs[n] for n in attributes.monotone}  # of each car (cars,)
         directions = price_directions(attributes.monotone)
@@ -309,6 +309,19 @@ def fit_token_effects(
 
 # %% ../../nbs/model/01_hedonic.ipynb #f08075ac
 @patch
+def of_rows(
+    self: DesignMatrix,
+    rows: np.ndarray,  # places of some rows (m,)
+) -> sparse.csr_matrix:  # (m, p)
+    "The columns of some rows; those of the state are made when asked for, since they would fill 400 bytes a row."
+    wear = [
+        sparse.csr_matrix(piecewise_linear_basis(self.state[rows, USAGE_FEATURES.index(n)], self.knots[n]))
+        for n in self.of_state
+    ]
+    return sparse.hstack([self.static[self.car[rows]], *wear]).tocsr()
+
+
+@patch
 def solve(
     self: DesignMatrix,
     rows: np.ndarray,  # rows to fit (m,)
@@ -318,7 +331,7 @@ def solve(
 ) -> tuple[HedonicRegression, np.ndarray]:  # fitted, and what it says of each car itself (cars,)
     "Fit the regression to some of the rows."
     rows = rows[:: -(-len(rows) // MAX_RIDGE_ROWS)]
-    both = sparse.hstack([self.static[self.car[rows]], sparse.csr_matrix(self.wear[rows])]).tocsr()
+    both = self.of_rows(rows)
     weights, intercept = _sign_constrained_ridge(both, y[rows], weight[rows], alpha, self.signs)
     splines = {}
     at = len(self.vocabulary)
@@ -353,16 +366,17 @@ def _isotonic_decreasing(curves: np.ndarray, cars: np.ndarray) -> np.ndarray:
 def at_age(
     curves: np.ndarray,  # heights at AGE_GRID, one curve for each row (n, ages), or one (ages,)
     age: Any,  # years (n,), or one
+    which: np.ndarray | None = None,  # place of each row's curve among the curves (n,), where rows share them
 ) -> Any:  # heights (n,), or one
     "Height of a curve at an age, flat beyond the last."
     i = np.clip(np.floor(age), 0, len(AGE_GRID) - 2)
     part = np.clip(age - i, 0.0, 1.0)
     i = i.astype(int)
-    low, high = (
-        (curves[i], curves[i + 1])
-        if curves.ndim == 1
-        else (curves[np.arange(len(i)), i], curves[np.arange(len(i)), i + 1])
-    )
+    if curves.ndim == 1:
+        low, high = curves[i], curves[i + 1]
+    else:
+        which = np.arange(len(i)) if which is None else which
+        low, high = curves[which, i], curves[which, i + 1]
     return low + part * (high - low)
 
 # %% ../../nbs/model/01_hedonic.ipynb #ec8b607f
@@ -388,7 +402,7 @@ def _shrink_to_parent(
     "Curves of groups from those of their parents (groups, ages) and the rows' prices."
     shape = wider.shape
     years = np.clip(np.round(age), 0, len(AGE_GRID) - 1).astype(int)
-    rest = y - at_age(wider[code], age)
+    rest = y - at_age(wider, age, code)
     shift = np.bincount(code, weight * rest, shape[0]) / (np.bincount(code, weight, shape[0]) + level_smoothing)
     cell = code * shape[1] + years
     cars = np.bincount(cell, weight, wider.size).reshape(shape)

@@ -72,10 +72,11 @@ from carprice_lib.model.hedonic import (
     fit_token_effects,
 )
 from .imputation import IMPUTED_WORDS, DonorPool, HierarchicalModeImputer, UsageImputer
-from .kernel_ridge import LandmarkKernelRidge
+from .kernel_ridge import MAX_KERNEL_ROWS, LandmarkKernelRidge
 from carprice_lib.model.price_model import (
     LOG_KM,
     META_FEATURES,
+    PREDICT_CHUNK_ROWS,
     SLOPE_FEATURES,
     PriceModel,
     feature_names,
@@ -292,11 +293,12 @@ def _out_of_fold_additive(
         others = np.flatnonzero(fold != f)
         hedonic, itself, effect, curves = _fit_additive(design, groups, numbers, usage, y, alpha, others)
         car = design.car[out]
-        curve = curves.tables[finest][numbers[finest][car]]
-        worth[out] = np.column_stack([itself[car] - effect[car], curve[:, [3, 10]]])
+        group = numbers[finest][car]
+        table = curves.tables[finest]
+        worth[out] = np.column_stack([itself[car] - effect[car], table[:, [3, 10]][group]])
         state = hedonic.state(usage[out])
         blind[0, out] = itself[car] + state
-        blind[1, out] = at_age(curve, usage[out, 0]) + hedonic.state(usage[out], but=("age",)) + effect[car]
+        blind[1, out] = at_age(table, usage[out, 0], group) + hedonic.state(usage[out], but=("age",)) + effect[car]
         blind[2, out] = state + effect[car]
     return blind, worth, (hedonic, curves)
 
@@ -367,6 +369,17 @@ def _fill_distance(train: pd.DataFrame, usage: np.ndarray) -> tuple[UsageImputer
     return imputer, imputer.with_distance(usage, brand)
 
 # %% ../../nbs/model/07_training.ipynb #1e6ee06a
+def _matrix(wear: np.ndarray, static: np.ndarray, car: np.ndarray, worth: np.ndarray, like: np.ndarray) -> np.ndarray:
+    "Columns of rows, of their cars, and of rows again, as float32 (n, p), filled in place."
+    ends = np.cumsum([part.shape[1] for part in (wear, static, worth, like)])
+    X = np.empty((len(car), ends[-1]), np.float32)
+    X[:, : ends[0]] = wear
+    X[:, ends[0] : ends[1]] = static[car]
+    X[:, ends[1] : ends[2]] = worth
+    X[:, ends[2] :] = like
+    return X
+
+
 def _learn_additive(
     metadata: dict[str, Any],
     params: dict[str, float],
@@ -389,7 +402,7 @@ def _learn_additive(
     alpha = params["hedonic_alpha"]
     blind, worth, without = _out_of_fold_additive(design, encoder, numbers, usage, y, alpha, fold)
     hedonic, car_price, effect, curves = _fit_additive(design, encoder, numbers, usage, y, alpha, np.arange(len(y)))
-    rows = {level: number[car] for level, number in numbers.items()}
+    rows = {level: number.astype(np.int32)[car] for level, number in numbers.items()}
     still = y - hedonic.state(usage) - effect[car]
     target_encoder, like = HierarchicalTargetEncoder.fit(rows, still, fold, params["smoothing"])
     others = np.flatnonzero(fold != 0)
@@ -397,7 +410,7 @@ def _learn_additive(
     like_others, _ = HierarchicalTargetEncoder.fit(
         {level: number[others] for level, number in rows.items()}, still[others], fold[others] - 1, params["smoothing"]
     )
-    static = np.array([static_features(metadata, c) for c in cars]).reshape(len(cars), -1)
+    static = np.array([static_features(metadata, c) for c in cars], np.float32).reshape(len(cars), -1)
     wear = usage[:, [USAGE_FEATURES.index(n) for n in metadata["numbers"]]]
     both = blind[:2].mean(axis=0)
     huber_slope = max(2 * float(np.median(np.abs(y - both))), 1e-6)
@@ -406,7 +419,7 @@ def _learn_additive(
         params,
         AdditiveModels(attributes, imputer, usage_imputer, encoder, target_encoder, hedonic, curves),
         AdditiveModels(attributes, imputer, usage_imputer, seen, like_others, *without),
-        X=np.hstack([wear, static[car], worth, like], dtype=np.float32, casting="same_kind"),
+        X=_matrix(wear, static, car, worth, like),
         y=y,
         hedonic=blind[0],
         curves=blind[1],
@@ -452,8 +465,8 @@ def fit_booster(
     params |= dict(n_estimators=params["n_estimators"] * more, learning_rate=params["learning_rate"] / more)
     _, threads = parallelism(data.metadata)
     return train_booster(
-        data.X[rows],
-        (data.y - data.base_margin)[rows],
+        data.X,
+        data.y - data.base_margin,
         data.huber_slope,
         feature_names(data.metadata),
         params,
@@ -462,6 +475,7 @@ def fit_booster(
         data.metadata["seed"],
         threads,
         monotone_attributes(data.metadata["attributes"]),
+        rows,
     )
 
 # %% ../../nbs/model/07_training.ipynb #19e68c82
@@ -482,15 +496,21 @@ def fit_kernel(
     rows: np.ndarray,  # rows to learn from
 ) -> LandmarkKernelRidge:
     "A kernel model of some of the rows."
+    rows = rows[:: -(-len(rows) // MAX_KERNEL_ROWS)]
     X = _kernel_input(data, rows)
     y = (data.y - data.usage_effect)[rows]
     return LandmarkKernelRidge.fit(X, _positions(data, rows), y, data.weight[rows], data.metadata["seed"])
 
 
 def _predict_kernel(data: OutOfFoldData, kernel: LandmarkKernelRidge, rows: np.ndarray) -> np.ndarray:
-    "Log price of some rows by a kernel model (n,)."
-    price, *slopes = kernel.predict(_kernel_input(data, rows)).T
-    return data.usage_effect[rows] + price + (np.array(slopes).T * _positions(data, rows)).sum(axis=1)
+    "Log price of some rows by a kernel model (n,), some at a time: each is compared with all landmarks."
+    said = np.empty(len(rows))
+    for i in range(0, len(rows), PREDICT_CHUNK_ROWS):
+        some = rows[i : i + PREDICT_CHUNK_ROWS]
+        price, *slopes = kernel.predict(_kernel_input(data, some)).T
+        own = (np.array(slopes).T * _positions(data, some)).sum(axis=1)
+        said[i : i + PREDICT_CHUNK_ROWS] = data.usage_effect[some] + price + own
+    return said
 
 # %% ../../nbs/model/07_training.ipynb #bd436728
 def _calibration_folds(fold: np.ndarray) -> list[int]:
@@ -517,7 +537,7 @@ def _fit_stacking(data: OutOfFoldData, boosters: dict[int, xgb.Booster]) -> Stac
     done = np.isin(data.fold, list(boosters))
     kernels = {f: fit_kernel(data, np.flatnonzero(data.fold != f)) for f in boosters}
     for f, booster in boosters.items():
-        out = data.fold == f
+        out = np.flatnonzero(data.fold == f)
         by_trees[out] = predict_booster(booster, data.X[out]) + data.base_margin[out]
         by_kernel[out] = _predict_kernel(data, kernels[f], out)
     y_pred = np.column_stack([data.hedonic, data.curves, by_trees, by_kernel])
