@@ -190,8 +190,10 @@ def run_shadow(
     sink: int = 1,  # that answers go to
     every: float = 1.0,  # seconds between two looks for another model
 ) -> None:
-    "Answer until the questions end."
+    "Answer until the questions end, with the processor time that nobody else wants."
     service = Service(folder)
+    with suppress(AttributeError, OSError):  # Linux alone has it, and a container may forbid it
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     sums = Path(folder) / "checksums.json"
     made = sums.stat().st_mtime_ns
     rest = b""
