@@ -4,13 +4,13 @@
 
 # %% auto #0
 __all__ = ['INTERRUPTED', 'READER_LEFT', 'app', 'datasets_app', 'MAKES', 'DatasetArgument', 'JsonOption', 'HostOption',
-           'SeedOption', 'ATTRIBUTE_HELP', 'SOME_ROWS_FAILED', 'complete_dataset', 'complete_make', 'complete_model',
-           'one_of', 'check_extras', 'stage_command', 'repair_lock_command', 'export_stage_code_command',
-           'results_command', 'main', 'datasets_list', 'datasets_use', 'datasets_fetch', 'datasets_check',
-           'with_listing', 'read_options', 'TableFormat', 'predict_command', 'answer_table', 'told_counts',
-           'explain_command', 'check_address', 'serve_command', 'space_command', 'models_command', 'apply_gate_command',
-           'promote_command', 'rollback_command', 'window_of', 'monitor_command', 'spare_pages', 'retrain_command',
-           'forget_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
+           'SeedOption', 'USAGE_ERROR', 'ATTRIBUTE_HELP', 'SOME_ROWS_FAILED', 'complete_dataset', 'complete_make',
+           'complete_model', 'one_of', 'check_extras', 'stage_command', 'repair_lock_command',
+           'export_stage_code_command', 'results_command', 'main', 'datasets_list', 'datasets_use', 'datasets_fetch',
+           'datasets_check', 'with_listing', 'read_options', 'TableFormat', 'predict_command', 'answer_table',
+           'told_counts', 'explain_command', 'check_address', 'serve_command', 'space_command', 'models_command',
+           'apply_gate_command', 'promote_command', 'rollback_command', 'window_of', 'monitor_command', 'spare_pages',
+           'retrain_command', 'forget_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
 
 # %% ../nbs/04_cli.ipynb #a0a65aeb
 import difflib
@@ -225,13 +225,43 @@ def main() -> None:
     pin()  # before any command loads NumPy
     try:
         try:
-            app()
+            code = app(standalone_mode=False)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
         _leave_silently()
     except (CarpriceError, OSError) as e:
         sys.exit(f"carprice: {_sentence(e)}")
+    except USAGE_ERROR as e:
+        _show_usage_error(e)
+        code = e.exit_code
+    except typer.Abort:
+        sys.exit("carprice: aborted.")
+    if isinstance(code, int):
+        sys.exit(code)
+
+
+USAGE_ERROR: Any = typer.BadParameter.__base__  # Click's, which Typer brings under names that changed
+
+
+def _show_usage_error(error: Any) -> None:
+    "Say what is wrong with the words of a command, or show its help where there are none."
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    path = error.ctx.command_path if error.ctx else "carprice"
+    said = _limits(error) or error.format_message()
+    print(f"carprice: {said}{'' if said[-1] in '.?' else '.'} `{path} --help` tells more.", file=sys.stderr)
+
+
+def _limits(error: Any) -> str:
+    "What a number must be, where an option has limits; empty where it has none."
+    param = getattr(error, "param", None)
+    kept = param if hasattr(param, "min") else getattr(param, "type", None)  # by newer and by older Typer
+    low, high = getattr(kept, "min", None), getattr(kept, "max", None)
+    if low is None:
+        return ""
+    return f"{param.opts[0]} must be a number from {low:g} " + ("up" if high is None else f"to {high:g}")
 
 
 def _sentence(error: CarpriceError | OSError) -> str:
