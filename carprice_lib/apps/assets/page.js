@@ -2,6 +2,7 @@
 window.carprice ??= (() => {
   const find = (name) => document.querySelector(name);
   const narrow = () => window.innerWidth < 900;
+  let restoring = 0; // answers to back and forward that are still to come
 
   // A field has changed: the answer is that of another car until it is asked for anew.
   function stale() {
@@ -10,11 +11,12 @@ window.carprice ??= (() => {
 
   // An answer or an error is there: bring it into view, and say so to whoever cannot see it.
   function show(state) {
+    restoring = state === "push" ? 0 : Math.max(restoring - 1, 0);
     find("#answer").classList.remove("stale");
     const error = find("#problem [role=alert]");
     const target = error ?? find("#price [role]");
     if (!target) return;
-    if (!error) remember(state);
+    if (!error && !restoring) remember(state); // else the address has moved on from this answer
     const box = target.getBoundingClientRect();
     const hidden = box.top < 0 || box.top > window.innerHeight * 0.75;
     if (narrow() || hidden) {
@@ -64,6 +66,9 @@ window.carprice ??= (() => {
     const leads = event.target.closest("[data-open]");
     if (leads) open(leads.dataset.open);
   });
-  window.addEventListener("popstate", () => find("#restore")?.click());
+  window.addEventListener("popstate", () => {
+    restoring += 1;
+    find("#restore")?.click();
+  });
   return { stale, show, speak };
 })();
