@@ -256,7 +256,7 @@ def _show_usage_error(error: Any) -> None:
 
 def _limits(error: Any) -> str:
     "What a number must be, where an option has limits; empty where it has none."
-    param = getattr(error, "param", None)
+    param: Any = getattr(error, "param", None)
     kept = param if hasattr(param, "min") else getattr(param, "type", None)  # by newer and by older Typer
     low, high = getattr(kept, "min", None), getattr(kept, "max", None)
     if low is None:
