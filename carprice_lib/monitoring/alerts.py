@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from http.client import HTTPException
-from itertools import groupby
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -344,12 +343,14 @@ def _pending(db: sa.Connection, receiver: str) -> list[tuple[list[str], str, lis
     query = _ALERT.add_columns(out.id.label("delivery"), out.event, out.at).join(DELIVERIES, ALERTS.c.id == out.alert)
     waiting = query.where(out.done.is_(None), out.receiver == receiver)
     found = db.execute(waiting.order_by(out.at, out.event, ALERTS.c.rule, ALERTS.c.subject))
-    told = [((row := dict(r)).pop("delivery"), row.pop("event"), row.pop("at"), Alert(**row)) for r in found.mappings()]
-    together = groupby(told, lambda each: (each[2], each[1], each[3].rule, each[3].status))
-    return [
-        ([id for id, *_ in own], event, [alert for *_, alert in own])
-        for (_, event, *_), own in ((key, list(some)) for key, some in together)
-    ]
+    messages: dict[tuple, tuple[list[str], str, list[Alert]]] = {}
+    for row in map(dict, found.mappings()):
+        id, event, at = (row.pop(name) for name in ("delivery", "event", "at"))
+        alert = Alert(**row)
+        ids, _, alerts = messages.setdefault((at, event, alert.rule, alert.status), ([], event, []))
+        ids.append(id)
+        alerts.append(alert)
+    return list(messages.values())
 
 # %% ../../nbs/monitoring/03_alerts.ipynb #02ed91f3
 def deliver(
