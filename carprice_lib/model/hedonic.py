@@ -72,8 +72,8 @@ def interpolate(
     x: Any,  # number or numbers (n,)
 ) -> Any:  # heights; NaN where the number is missing
     "Height of piecewise linear curves, flat beyond the knots; it falls wherever the heights fall, to the last bit."
-    i = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
-    part = np.clip((x - knots[i]) / (knots[i + 1] - knots[i]), 0.0, 1.0)
+    i = np.minimum(np.maximum(np.searchsorted(knots, x, side="right") - 1, 0), len(knots) - 2)  # np.clip takes longer
+    part = np.minimum(np.maximum((x - knots[i]) / (knots[i + 1] - knots[i]), 0.0), 1.0)
     low, high = (
         (heights[i], heights[i + 1])
         if heights.ndim == 1
@@ -369,8 +369,8 @@ def at_age(
     which: np.ndarray | None = None,  # place of each row's curve among the curves (n,), where rows share them
 ) -> Any:  # heights (n,), or one
     "Height of a curve at an age, flat beyond the last."
-    i = np.clip(np.floor(age), 0, len(AGE_GRID) - 2)
-    part = np.clip(age - i, 0.0, 1.0)
+    i = np.minimum(np.maximum(np.floor(age), 0), len(AGE_GRID) - 2)
+    part = np.minimum(np.maximum(age - i, 0.0), 1.0)
     i = i.astype(int)
     if curves.ndim == 1:
         low, high = curves[i], curves[i + 1]
