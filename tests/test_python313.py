@@ -57,7 +57,14 @@ def lend(system: Path) -> None:
 
 
 # The mounts are those of the command alone, and are gone when it ends.
-MOUNTS = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /bin/bash -ec "$1"'
+MOUNTS = """
+mount -t proc proc "$0/proc"
+mount -t sysfs sys "$0/sys"
+mount --rbind /dev "$0/dev"
+if test -d "$2"; then mount --bind "$2" "$0/srv/shared/data"; fi
+exec chroot "$0" /bin/bash -ec "$1"
+"""
+DATA = Path(os.environ.get("CARPRICE_DATA_MIRROR") or ROOT.parent / "shared/data")  # real listings, where there are any
 
 
 def inside(system: Path, command: str, seconds: int) -> subprocess.CompletedProcess:
@@ -68,7 +75,8 @@ def inside(system: Path, command: str, seconds: int) -> subprocess.CompletedProc
         "PATH": "/srv/venv/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
         "LANG": "C.UTF-8",
     }
-    words = ["unshare", "--mount", "bash", "-c", MOUNTS, str(system), command]
+    (system / "srv/shared/data").mkdir(parents=True, exist_ok=True)
+    words = ["unshare", "--mount", "bash", "-ec", MOUNTS, str(system), command, str(DATA)]
     return subprocess.run(words, env=env, capture_output=True, text=True, timeout=seconds)
 
 INSTALL = """
