@@ -173,7 +173,7 @@ def test_a_word_is_completed(place, words, expected):
 
 
 def test_completion_can_be_installed(place, tmp_path):
-    done = shell(place, "carprice --install-completion", HOME=str(tmp_path))
+    done = shell(place, "carprice --install-completion; exit $?", HOME=str(tmp_path))
     assert done.returncode == 0 and b"bash completion installed" in done.stdout
     assert "carprice" in (tmp_path / ".bashrc").read_text()
 
