@@ -230,9 +230,12 @@ def about_peers(
 def serving_costs(
     told: dict[str, Any],  # reports/serving.json: figures, measured, stale
 ) -> str:  # Markdown
-    "What the service costs, the bar of each figure, and what it was measured on."
+    "What the service costs, the bar of each figure and whether it is missed, and what it was measured on."
     lines = ["| what serving costs | measured | bar |", "|---|---|---|"]
-    lines += [f"| {f['figure']} | {f['value']:,.4g} {f['unit']} | {f['bar']} |" for f in told["figures"] if f["bar"]]
+    for figure in told["figures"]:
+        bar = f"{figure['bar']}, missed" if figure["met"] is False else figure["bar"]
+        if bar or figure["figure"].startswith("throughput, "):
+            lines.append(f"| {figure['figure']} | {figure['value']:,.3g} {figure['unit']} | {bar} |")
     measured = told.get("measured")
     if measured is None:
         return "\n".join([*lines, "", "Measured on older code than this, on a machine that is not known any more."])
