@@ -193,6 +193,24 @@ def test_notebooks_are_clean(notebook):
     assert all(c["execution_count"] is None for c in cells)
     assert all(len([x for x in c["source"] if x.strip() and not x.startswith("#|")]) <= 65 for c in cells)
 
+def dead_links(notebook: Path, *folders: Path) -> list[str]:
+    "Links of a notebook's prose to files that are in none of the folders from which it is read."
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    prose = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    links = re.findall(r"\]\(([^)\s#:]+)(?:#[^)\s]*)?\)", prose)
+    return [link for link in links if not any((folder / link).exists() for folder in folders)]
+
+
+def test_links_of_notebooks_lead_somewhere(tmp_path):
+    prose = "[here](a.ipynb), [part](a.ipynb#part), [gone](../b.ipynb), [site](https://example.org/c)"
+    cells = [{"cell_type": "markdown", "source": [prose]}]
+    (tmp_path / "a.ipynb").write_text(json.dumps({"cells": cells}))
+    assert dead_links(tmp_path / "a.ipynb", tmp_path) == ["../b.ipynb"]
+    folders = {ROOT / "nbs/index.ipynb": [ROOT, ROOT / "nbs"]}
+    notebooks = [nb for nb in (ROOT / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in nb.parts]
+    dead = {nb.name: dead_links(nb, *folders.get(nb, [nb.parent])) for nb in notebooks}
+    assert not any(dead.values()), {name: links for name, links in dead.items() if links}
+
 def test_no_pickle_in_the_library():
     for path in LIBRARY.rglob("*.py"):
         assert not re.search(r"\b(pickle|joblib|cloudpickle)\b", path.read_text()), path.name
