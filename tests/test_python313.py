@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support import Clone
 
+from carprice_lib.data.catalog import data_mirror
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build/python313"
 SOAK = bool(os.environ.get("CARPRICE_SOAK"))
@@ -61,10 +63,9 @@ MOUNTS = """
 mount -t proc proc "$0/proc"
 mount -t sysfs sys "$0/sys"
 mount --rbind /dev "$0/dev"
-if test -d "$2"; then mount --bind "$2" "$0/srv/shared/data"; fi
+if test -d "$2"; then mount -o bind,ro "$2" "$0/srv/shared/data"; fi
 exec chroot "$0" /bin/bash -ec "$1"
 """
-DATA = Path(os.environ.get("CARPRICE_DATA_MIRROR") or ROOT.parent / "shared/data")  # real listings, where there are any
 
 
 def inside(system: Path, command: str, seconds: int) -> subprocess.CompletedProcess:
@@ -76,7 +77,7 @@ def inside(system: Path, command: str, seconds: int) -> subprocess.CompletedProc
         "LANG": "C.UTF-8",
     }
     (system / "srv/shared/data").mkdir(parents=True, exist_ok=True)
-    words = ["unshare", "--mount", "bash", "-ec", MOUNTS, str(system), command, str(DATA)]
+    words = ["unshare", "--mount", "bash", "-ec", MOUNTS, str(system), command, str(data_mirror(ROOT) or "")]
     return subprocess.run(words, env=env, capture_output=True, text=True, timeout=seconds)
 
 INSTALL = """
