@@ -72,6 +72,7 @@ def test_the_kernel_runs_a_cell(lab):
     [file] = lab.clone.home.rglob(f"kernel-{made['id']}.json")
     client = BlockingKernelClient(connection_file=str(file))
     client.load_connection_file()
+    client.hb_channel.time_to_dead = 30.0  # seconds: on a busy machine a kernel starts slowly
     client.start_channels()
     try:
         client.wait_for_ready(timeout=60)

@@ -21,6 +21,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from .publish import with_age
 from ..data.catalog import write_whole
 from ..errors import CliError
 from ..evaluation.benchmark import world_ratios
@@ -352,7 +353,7 @@ def renew(
         r"\| over markets.*(\n\|.*)*": over_markets(pd.read_json(root / "reports/benchmark/gaps.json")),
         r"All learn from the same rows.*": about_peers(rows),
         r"With duplicates on both sides.*": about_leaks(rows),
-        r"\| what serving costs.*(\n\|.*)*\n\n.*": serving_costs(_read(root, "serving")),
+        r"\| what serving costs.*(\n\|.*)*\n\n.*": serving_costs(json.loads(with_age(root, "reports/serving.json"))),
         r"\| extra \| what it adds.*(\n\|.*)*\n\n.*": extras_table(_read(root, "extras")),
         r"some \d+ MB to pull[^)]*": image_sizes(_read(root, "images")),
     }
