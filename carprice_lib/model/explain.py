@@ -38,7 +38,7 @@ from .hedonic import at_age, token_features
 from carprice_lib.model.price_model import (
     META_FEATURES,
     SLOPE_FEATURES,
-    CarProfile,
+    CarProfiles,
     Design,
     PriceModel,
     kernel_features,
@@ -107,7 +107,7 @@ class Attribution:
     target_means: dict[str, float]  # level: mean log price of the car's group
     usual: FieldAmounts  # `hedonic` of the usual car
     kernel: FieldAmounts  # price by the kernel, beyond that of the usual car
-    profile: CarProfile  # what the model knows of it
+    profile: CarProfiles  # what the model knows of it
     car_value: float  # log price of the car at `REFERENCE_AGE`, before all else of its usage
     monotone: FieldAmounts  # numbers of the hedonic model that are declared monotone, which all sums take over
 
@@ -138,6 +138,7 @@ def attribute(
     profile = model.profile(car, average=False)
     whole = profile.cars[0]
     groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_attributes"]))
+    like = model.target_encoder.transform({level: np.array([group]) for level, group in groups.items()})
     hedonic, monotone = hedonic_amounts(model, whole)
     curves = model.depreciation_curves
     height = {}
@@ -150,7 +151,7 @@ def attribute(
     made = Attribution(
         hedonic,
         level_contributions(height, start, fine=_narrow_attributes(model)),
-        dict(zip(PARENT_LEVEL, model.target_encoder.transform(groups)[::2])),
+        dict(zip(PARENT_LEVEL, like[0, ::2].tolist())),
         usual,
         {},
         profile,
@@ -343,7 +344,7 @@ def _amounts(
 ) -> tuple[np.ndarray, float]:  # log price by field (f,), and the mean log price
     "What each field is worth on average over the cars and states of use that a listing may be about."
     model = self.model
-    profile = design.profiles[0]
+    profile = design.profiles
     made = [attribute(model, car, self.usual) for car in profile.cars]
     own = additive_attributions(model, made, design.car, design.usage, self.fields)
     if trees:

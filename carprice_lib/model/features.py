@@ -570,16 +570,17 @@ def fit(
 @patch
 def transform(
     self: HierarchicalTargetEncoder,
-    found: dict[str, int],  # level: number of the car's group, -1 where unknown
-) -> list[float]:  # mean and log(1 + cars) at each level (2 x levels,)
-    "What cars like this one cost; an unknown group has its wider group's mean and no cars."
-    mean: dict[str | None, float] = {None: self.target_mean}
+    found: dict[str, np.ndarray],  # level: number of each car's group, -1 where unknown (n,)
+) -> np.ndarray:  # mean and log(1 + cars) at each level (n, 2 x levels)
+    "What cars like these cost; an unknown group has its wider group's mean and no cars."
+    mean: dict[str | None, Any] = {None: self.target_mean}
     out = []
     for level, parent in PARENT_LEVEL.items():
         known = found[level] >= 0
-        mean[level], cars = self.tables[level][found[level]].tolist() if known else (mean[parent], 0.0)
-        out += [mean[level], cars]
-    return out
+        own, cars = self.tables[level][found[level]].T
+        mean[level] = np.where(known, own, mean[parent])
+        out += [mean[level], np.where(known, cars, 0.0)]
+    return np.column_stack(out)
 
 
 TARGET_ENCODING_NAMES = [

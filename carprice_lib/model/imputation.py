@@ -115,12 +115,20 @@ def fit(
 
 # %% ../../nbs/model/02_imputation.ipynb #3ec45930
 @patch
+def without_unread(
+    self: HierarchicalModeImputer,
+    car: CarKey,  # from `car_key`
+) -> CarKey:
+    "A car without what no training row tells."
+    unread: dict[str, Any] = dict.fromkeys(self.unread)
+    return car._replace(**unread) if unread else car
+
+
+@patch
 def _with_words(self: HierarchicalModeImputer, car: CarKey) -> tuple[CarKey, list[str]]:
     "A car with fuel and gearbox from the nearest like cars, and which of them are guesses."
     guessed = []
-    unread: dict[str, Any] = dict.fromkeys(self.unread)
-    if unread:
-        car = car._replace(**unread)
+    car = self.without_unread(car)
     for field, tables in self.words.items():
         if getattr(car, field) is not None:
             continue

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['META_FEATURES', 'SLOPE_FEATURES', 'PREDICT_CHUNK_ROWS', 'MIN_CARS_FOR_POINTS', 'MIN_NARROWING', 'FORMAT_VERSION',
-           'CarProfile', 'PriceModel', 'static_features', 'kernel_features', 'feature_names', 'scaled_position',
+           'CarProfiles', 'PriceModel', 'static_features', 'kernel_features', 'feature_names', 'scaled_position',
            'Design', 'Valuation', 'half_width', 'write_checksums', 'verify_checksums', 'model_hash']
 
 # %% ../../nbs/model/06_price_model.ipynb #250011c7
@@ -67,17 +67,18 @@ from .kernel_ridge import LandmarkKernelRidge
 
 # %% ../../nbs/model/06_price_model.ipynb #f1391b4f
 @dataclass
-class CarProfile:
-    "What the model knows of a car, whatever its age and distance."
+class CarProfiles:
+    "What the model knows of cars, whatever their age and distance."
 
-    cars: list[CarKey]  # what it may be, whole; one where all is told (k,)
-    share: np.ndarray  # of each (k,)
+    many: np.ndarray  # how many cars each may be; one where all is told (n,)
+    gaps: np.ndarray  # what is open of each, a bit for each of GAPS (n,)
+    warnings: list[list[ValuationWarning]]  # what is unknown of each (n,)
+    cars: list[CarKey]  # all that they may be, whole (k,)
+    share: np.ndarray  # of each, adding up to 1 over what one may be (k,)
     static: np.ndarray  # what the trees read of each, float32 (k, p)
     age_curve: np.ndarray  # share of the log price of each at AGE_GRID (k, ages)
     mileage_curve: np.ndarray  # the same at each knot of distance, none where distance does not vary (k, knots)
     inflation: np.ndarray  # growth of the range of each (k,)
-    gaps: int  # what is open of it, a bit for each of GAPS
-    warnings: list[ValuationWarning]  # what is unknown of it
 
 # %% ../../nbs/model/06_price_model.ipynb #41a2786e
 class PriceModel:
@@ -128,7 +129,7 @@ class PriceModel:
         numbers = (*SPEC_FIELDS, *attributes.names)
         self._monotone = {n: numbers.index(n) for n in attributes.monotone}  # place among the numbers of a car
         self._few_rows: FewRowsPredictor | None = None
-        self._profiles: dict[CarKey, CarProfile] = {}
+        self._profiles: dict[CarKey, CarProfiles] = {}
         self._shared_grid: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     @classmethod
@@ -158,14 +159,18 @@ META_FEATURES = (
 
 def static_features(
     metadata: dict[str, Any],  # of the model
-    car: CarKey,  # whole, from the imputer
-    priced: Sequence[float] = (),  # `META_FEATURES`, then what like cars cost
-) -> np.ndarray:  # float32 (p,)
-    "What the trees read of a car itself: numbers, categories, what its parts are worth and what like cars cost."
-    known = dict(zip((*SPEC_FIELDS, *encoded_attributes(metadata["attributes"])), car.numbers))
-    numbers = [np.nan if known[n] is None else known[n] for n in metadata["specs"]]
-    marks = [getattr(car, field) == v for field, seen in metadata["categories"].items() for v in seen]
-    return np.array([*numbers, *marks, *priced], np.float32)
+    cars: Sequence[CarKey],  # whole, from the imputer (n,)
+    priced: Sequence[np.ndarray] = (),  # `META_FEATURES`, each (n,), and what like cars cost (n, 2 x levels)
+) -> np.ndarray:  # float32 (n, p)
+    "What the trees read of cars themselves: numbers, categories, what their parts are worth and what like cars cost."
+    names = (*SPEC_FIELDS, *encoded_attributes(metadata["attributes"]))
+    numbers = np.array([c.numbers for c in cars], float).reshape(len(cars), len(names))  # None becomes NaN
+    columns = [numbers[:, [names.index(n) for n in metadata["specs"]]]]
+    for field, seen in metadata["categories"].items():
+        place = {word: i for i, word in enumerate(seen)}
+        code = np.array([place.get(getattr(c, field), -1) for c in cars], int)
+        columns.append(code[:, None] == np.arange(len(seen)))
+    return np.column_stack([*columns, *priced]).astype(np.float32)
 
 
 def kernel_features(
@@ -225,7 +230,7 @@ def scaled_position(
 
 def _never_rising(heights: np.ndarray) -> np.ndarray:
     "Heights that never rise, exact in any sum; where one would, it stays level."
-    return np.minimum.accumulate(quantize(heights))
+    return np.minimum.accumulate(quantize(heights), axis=-1)
 
 # %% ../../nbs/model/06_price_model.ipynb #c2781ec9
 def _gaps_of(
@@ -241,70 +246,114 @@ def _gaps_of(
 
 
 @patch
+def profiles(
+    self: PriceModel,
+    cars: Sequence[CarKey],  # from `car_key` (n,)
+    average: bool = True,  # over the cars that each may be; else the likeliest alone
+) -> CarProfiles:
+    "What is known of cars."
+    told = [self.imputer.without_unread(car) for car in cars]
+    made = self._profiles_of([self._meanings(car, own, average) for car, own in zip(cars, told)])
+    self._doubt(made, told)
+    return made
+
+
+@patch
 def profile(
     self: PriceModel,
     car: CarKey,  # from `car_key`
     average: bool = True,  # over the cars that it may be; else the likeliest alone
-) -> CarProfile:
-    "What is known of a car, worked out at its first asking and kept."
+) -> CarProfiles:
+    "What is known of one car, worked out at its first asking and kept."
     if average and (kept := self._profiles.get(car)):
         return kept
     if len(self._profiles) > 50_000:
         self._profiles.clear()
-    whole, words, imputed = self.imputer.transform(car)
-    gaps = _gaps_of(car, words, imputed, self.donors.complete) if average else 0
-    unread: dict[str, Any] = dict.fromkeys(self.imputer.unread)
-    told = car._replace(**unread)
-    cars, share = self.donors.draw(told, free=self._monotone.values()) if gaps else ([], np.empty(0))
-    warnings = [ValuationWarning("imputed")] if words or imputed or gaps else []
-    if not cars:
-        cars, share, gaps = [whole], np.ones(1), 0
-        warnings += [
-            ValuationWarning(f"{field}_assumed", value=_as_written(field, getattr(whole, field))) for field in words
-        ]
-    made = self._profile_of(cars, share, gaps, warnings)
-    self._doubt(made, told)
+    made = self.profiles([car], average)
     if average:
         self._profiles[car] = made
     return made
 
 # %% ../../nbs/model/06_price_model.ipynb #39c78ddb
-@patch
-def _doubt(self: PriceModel, profile: CarProfile, told: CarKey) -> None:
-    "Widen the range of a car that has a fuel or a gearbox with which its model was never sold."
-    odd = self.donors.never_sold_with(told)
-    if odd:
-        profile.inflation = np.maximum(profile.inflation, self.domain.unseen_inflation["model"])
-    for field in odd:
-        word = _as_written(field, getattr(told, field))
-        profile.warnings.append(ValuationWarning("never_sold_with", field=field, value=word))
+@dataclass
+class _Meanings:
+    "The cars that one which is told in part may be."
+
+    cars: list[CarKey]  # whole (k,)
+    share: np.ndarray  # of each (k,)
+    gaps: int  # what is open, a bit for each of GAPS
+    warnings: list[ValuationWarning]  # what is unknown
 
 
 @patch
-def _profile_of(
-    self: PriceModel, cars: list[CarKey], share: np.ndarray, gaps: int, warnings: list[ValuationWarning]
-) -> CarProfile:
-    "What is known of whole cars."
+def _meanings(self: PriceModel, car: CarKey, told: CarKey, average: bool) -> _Meanings:
+    "What a car may be, and without what no training row tells."
+    whole, words, imputed = self.imputer.transform(car)
+    gaps = _gaps_of(car, words, imputed, self.donors.complete) if average else 0
+    warnings = [ValuationWarning("imputed")] if words or imputed or gaps else []
+    cars, share = self.donors.draw(told, free=self._monotone.values()) if gaps else ([], np.empty(0))
+    if cars:
+        return _Meanings(cars, share, gaps, warnings)
+    warnings += [ValuationWarning(f"{f}_assumed", value=_as_written(f, getattr(whole, f))) for f in words]
+    return _Meanings([whole], np.ones(1), 0, warnings)
+
+
+@patch
+def _doubt(self: PriceModel, profiles: CarProfiles, told: list[CarKey]) -> None:
+    "Widen the ranges of cars that have a fuel or a gearbox with which their model was never sold."
+    sold = {(c.brand, c.model, c.fuel, c.transmission): c for c in told}
+    odd = {who: fields for who, c in sold.items() if (fields := self.donors.never_sold_with(c))}
+    if not odd:
+        return
+    start = np.cumsum(profiles.many) - profiles.many
+    for i, c in enumerate(told):
+        fields = odd.get((c.brand, c.model, c.fuel, c.transmission), ())
+        if fields:
+            own = slice(start[i], start[i] + profiles.many[i])
+            profiles.inflation[own] = np.maximum(profiles.inflation[own], self.domain.unseen_inflation["model"])
+        for field in fields:
+            word = _as_written(field, getattr(c, field))
+            profiles.warnings[i].append(ValuationWarning("never_sold_with", field=field, value=word))
+
+
+@patch
+def _builds(self: PriceModel, cars: Sequence[CarKey]) -> tuple[list[CarKey], np.ndarray]:
+    "Cars that differ in words, in `SPEC_FIELDS` or in what tells groups apart, and which of them each is (k,)."
     narrow = self.metadata["narrow_attributes"]
-    groups = [self.group_encoder.transform(group_keys(c, narrow)) for c in cars]
-    prices = [self.hedonic.car(c, but=self._monotone) for c in cars]
-    effects = [self._monotone_effect(c) for c in cars]
-    curves = [self.depreciation_curves.transform(g) for g in groups]
-    static = [
-        static_features(self.metadata, c, [price, *curve[[3, 10]], *self.target_encoder.transform(g)])
-        for c, price, curve, g in zip(cars, prices, curves, groups)
-    ]
-    shapes = [self._additive_curves(*own) for own in zip(static, prices, curves, effects)]
-    unseen = [self.domain.inflation(g) for g in groups]
-    return CarProfile(
-        cars,
-        share,
-        static=np.array(static),
-        age_curve=np.array([age_curve for age_curve, _ in shapes]),
-        mileage_curve=np.array([mileage_curve for _, mileage_curve in shapes]),
-        inflation=np.array([growth * self.spread_calibration.of_fuel(c.fuel) for c, (growth, _) in zip(cars, unseen)]),
-        gaps=gaps,
-        warnings=[*unseen[0][1], *warnings],
+    builds: dict[tuple, int] = {}
+    which = [builds.setdefault((*c[:-1], *(c.attributes[i] for i in narrow)), len(builds)) for c in cars]
+    first = np.unique(which, return_index=True)[1]
+    return [cars[i] for i in first], np.array(which)
+
+
+@patch
+def _profiles_of(self: PriceModel, meant: Sequence[_Meanings]) -> CarProfiles:
+    "What is known of cars that may be others."
+    cars = [whole for one in meant for whole in one.cars]
+    many = np.array([len(one.cars) for one in meant])
+    builds, which = self._builds(cars)
+    groups = self.group_encoder.transform_many([group_keys(c, self.metadata["narrow_attributes"]) for c in builds])
+    curves = self.depreciation_curves.transform(groups)[which]
+    like = self.target_encoder.transform(groups)[which]
+    words = np.array([self.hedonic.words(c) for c in builds])[which]
+    numbers = np.array([c.numbers for c in cars], float)  # None becomes NaN
+    prices = self.hedonic.of_cars(words, numbers, but=self._monotone)
+    effects = self.hedonic.of_numbers({n: numbers[:, i] for n, i in self._monotone.items()}) + np.zeros(len(cars))
+    static = static_features(self.metadata, cars, [prices, curves[:, [3, 10]], like])
+    age_curve, mileage_curve = self._additive_curves(static, prices, curves, effects)
+    unseen = [self.domain.inflation(dict(zip(groups, own))) for own in zip(*(g.tolist() for g in groups.values()))]
+    growth = [wider * self.spread_calibration.of_fuel(c.fuel) for c, (wider, _) in zip(builds, unseen)]
+    first = which[np.cumsum(many) - many]
+    return CarProfiles(
+        many,
+        gaps=np.array([one.gaps for one in meant], int),
+        warnings=[[*unseen[i][1], *one.warnings] for i, one in zip(first, meant)],
+        cars=cars,
+        share=np.concatenate([one.share for one in meant]),
+        static=static,
+        age_curve=age_curve,
+        mileage_curve=mileage_curve,
+        inflation=np.array(growth)[which],
     )
 
 # %% ../../nbs/model/06_price_model.ipynb #6eaced4e
@@ -326,29 +375,20 @@ def _grid(self: PriceModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 # %% ../../nbs/model/06_price_model.ipynb #5baba77e
 @patch
-def _monotone_effect(self: PriceModel, car: CarKey) -> float:
-    "What the attributes of a whole car that are declared monotone are worth, log price."
-    if not self._monotone:
-        return 0.0
-    numbers = car.numbers
-    told = {n: np.nan if (v := numbers[i]) is None else float(v) for n, i in self._monotone.items()}
-    return float(self.hedonic.of_numbers(told))
-
-
-@patch
 def _additive_curves(
-    self: PriceModel, static: np.ndarray, price: float, curve: np.ndarray, effect: float
+    self: PriceModel, static: np.ndarray, prices: np.ndarray, curves: np.ndarray, effects: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    "Log price of a car by age (ages,), and what distance takes from it (knots,), in all models that are sums."
+    "Log price of cars by age (k, ages), and what distance takes from it (k, knots), in all models that are sums."
     a, b, c = self.additive_weights()
     splines = self.hedonic.splines
-    read = kernel_features(self.metadata, static[None, :])
-    like, age_slope, km_slope = self.kernel.predict(read)[0] if c else np.zeros(3)
+    like, age_slope, km_slope = np.zeros((3, len(static), 1))
+    if c:
+        like, age_slope, km_slope = self.kernel.predict(kernel_features(self.metadata, static)).T[:, :, None]
     ages, age_position, km_position = self._grid
     by_kernel = like + ages + age_slope * age_position
-    by_age = a * (price + ages) + b * curve + c * by_kernel + (a + b + c) * effect
+    by_age = a * (prices[:, None] + ages) + b * curves + c * by_kernel + (a + b + c) * effects[:, None]
     if "log_km" not in splines:
-        return _never_rising(by_age), np.empty(0)
+        return _never_rising(by_age), np.empty((len(static), 0))
     by_distance = (a + b + c) * splines["log_km"].heights + c * km_slope * km_position
     return _never_rising(by_age), _never_rising(by_distance)
 
@@ -361,10 +401,9 @@ MIN_CARS_FOR_POINTS = 3  # cars from which on each has one state of use, since t
 class Design:
     "What the model reads of listings: a row for each car and state of use that one may be about."
 
-    profiles: list[CarProfile]  # of the different cars
-    profile: np.ndarray  # which of them each listing is about (n,)
+    profiles: CarProfiles  # of the different cars
     start: np.ndarray  # first row of each listing (n,)
-    car: np.ndarray  # which of its profile's cars each row is (m,)
+    car: np.ndarray  # which of the profiles' cars each row is (m,)
     share: np.ndarray  # of each row, adding up to 1 in a listing (m,)
     gaps: np.ndarray  # what each listing leaves open, a bit for each of GAPS (n,)
     usage: np.ndarray  # from `usage_features`, filled up (m, 7)
@@ -385,7 +424,7 @@ class Design:
 @patch
 def _design(
     self: PriceModel,
-    profiles: list[CarProfile],
+    profiles: CarProfiles,
     profile: np.ndarray,
     told: np.ndarray,
     brands: np.ndarray,
@@ -393,8 +432,8 @@ def _design(
 ) -> Design:
     "Spread listings out, given the profiles, which each has (n,), usage as it is told (n, 7) and makes (n,)."
     lacks_distance, lacks_owner = self.usage_imputer.lacking(told)
-    gaps = np.array([p.gaps for p in profiles])[profile]
-    cars = np.array([len(p.cars) for p in profiles])[profile]
+    gaps = profiles.gaps[profile]
+    cars = profiles.many[profile]
     points = np.ones(len(told), int)
     if average:
         points = self.usage_imputer.points(told)
@@ -406,17 +445,23 @@ def _design(
     within = np.arange(len(listing)) - start[listing]
     own = within % cars[listing]
     point = np.where(each[listing] > 1, within // cars[listing], within % points[listing])
-    car = np.cumsum([0, *(len(p.cars) for p in profiles)])[profile[listing]] + own
+    car = (np.cumsum(profiles.many) - profiles.many)[profile[listing]] + own
     typical = self.usage_imputer.with_distance(told, brands)
     usage = self.usage_imputer.transform(told[listing], brands[listing], point) if average else typical
     wear = usage[:, [USAGE_FEATURES.index(n) for n in self.metadata["numbers"]]].astype(np.float32)
-    share = np.concatenate([p.share for p in profiles])[car] / each[listing]
-    age_curve, mileage_curve, inflation, static = (
-        np.concatenate([getattr(p, part) for p in profiles])[car]
-        for part in ("age_curve", "mileage_curve", "inflation", "static")
+    return Design(
+        profiles,
+        start,
+        car,
+        share=profiles.share[car] / each[listing],
+        gaps=gaps,
+        usage=usage,
+        typical=typical,
+        age_curve=profiles.age_curve[car],
+        mileage_curve=profiles.mileage_curve[car],
+        inflation=profiles.inflation[car],
+        X=np.hstack([wear, profiles.static[car]]),
     )
-    X = np.hstack([wear, static])
-    return Design(profiles, profile, start, own, share, gaps, usage, typical, age_curve, mileage_curve, inflation, X)
 
 # %% ../../nbs/model/06_price_model.ipynb #a3fe2c5c
 @patch
@@ -427,7 +472,7 @@ def design_matrix(
 ) -> Design:
     "What the model reads of listings."
     cars, car = features.unique_cars(df, self.attributes)
-    profiles = [self.profile(c, average) for c in cars]
+    profiles = self.profiles(cars, average)
     brands = np.array([c.brand for c in cars], object)[car]
     return self._design(profiles, car, usage_features(df, self.metadata["as_of"]), brands, average)
 
@@ -440,13 +485,13 @@ def design_row(
     "The same of one listing, without pandas."
     car = features.car_key(listing, self.attributes)
     told = features.usage_features_of(listing, self.metadata["as_of"])
-    return self._design([self.profile(car)], np.zeros(1, int), told[None, :], np.array([car.brand], object))
+    return self._design(self.profile(car), np.zeros(1, int), told[None, :], np.array([car.brand], object))
 
 # %% ../../nbs/model/06_price_model.ipynb #dd23d567
 @patch
 def mileage_effect(
     self: PriceModel,
-    mileage_curve: np.ndarray,  # of `CarProfile`, of one car or of each (..., knots)
+    mileage_curve: np.ndarray,  # of `CarProfiles`, of one car or of each (..., knots)
     usage: np.ndarray,  # from `usage_features` (..., 7)
 ) -> Any:  # log price (...)
     "What distance takes from a price in the models that are sums."
@@ -576,13 +621,13 @@ def value(
     mixtures = self.mixtures(design)
     price, low, high = self._intervals(design, mixtures, level)[0].tolist()
     usage = design.typical[0]
-    car = design.profiles[0].cars[0]
+    car = design.profiles.cars[0]
     name = model_name(car.brand, car.model)
     warnings, abstain_reason = self.domain.limits(usage, high / low if low else np.inf, name)
     if design.lacks("distance")[0]:
         km = round(float(np.expm1(usage[LOG_KM])), 1) * 1000
         warnings.insert(0, ValuationWarning("distance_assumed", km=km))
-    warnings = [*design.profiles[0].warnings, *warnings]
+    warnings = [*design.profiles.warnings[0], *warnings]
     return Valuation(price, low, high, level, warnings, abstain_reason, design, mixtures)
 
 
@@ -619,8 +664,7 @@ def _codes(values: Sequence[Any]) -> np.ndarray:
 @patch
 def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
     "For each field in which the rows of one listing differ, a code of what each row has (m,)."
-    profile = design.profiles[0]
-    cars = [profile.cars[i] for i in design.car]
+    cars = [design.profiles.cars[i] for i in design.car]
     texts = {f: [getattr(c, f) for c in cars] for f in TEXT_FIELDS}
     numbers = dict(zip((*SPEC_FIELDS, *self.attributes.names), zip(*(c.numbers for c in cars))))
     usage = dict(km_driven=design.usage[:, LOG_KM].tolist(), owner=design.usage[:, OWNERS_PLACE].tolist())

@@ -410,7 +410,7 @@ def _learn_additive(
     like_others, _ = HierarchicalTargetEncoder.fit(
         {level: number[others] for level, number in rows.items()}, still[others], fold[others] - 1, params["smoothing"]
     )
-    static = np.array([static_features(metadata, c) for c in cars], np.float32).reshape(len(cars), -1)
+    static = static_features(metadata, cars)
     wear = usage[:, [USAGE_FEATURES.index(n) for n in metadata["numbers"]]]
     both = blind[:2].mean(axis=0)
     huber_slope = max(2 * float(np.median(np.abs(y - both))), 1e-6)
