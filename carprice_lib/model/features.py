@@ -207,19 +207,22 @@ def unique_cars(
     out_of_fold: Mapping[str, np.ndarray] = {},  # attributes in other numbers than the encoder's, each (n,)
 ) -> tuple[list[CarKey], np.ndarray]:  # different cars, and which of them each listing is about (n,)
     "The different cars in a table of listings."
-    columns = {f: df[f] for f in (*TEXT_FIELDS, *SPEC_FIELDS) if f in df}
-    encoded = {n: out_of_fold[n] if n in out_of_fold else _encoded(df, n, attributes) for n in attributes.names}
+    columns: list[tuple[np.ndarray, list]] = []  # place of each listing's value, and the values, None at the end
+    for field in (*TEXT_FIELDS, *SPEC_FIELDS):
+        read = _text if field in TEXT_FIELDS else _number
+        own, different = pd.factorize(df[field]) if field in df else (np.full(len(df), -1), [])
+        columns.append((own, [*map(read, different), None]))
+    for name in attributes.names:
+        numbers = out_of_fold[name] if name in out_of_fold else _encoded(df, name, attributes)
+        own, different = pd.factorize(numbers)
+        columns.append((own, [*different.tolist(), None]))
     code = np.zeros(len(df), int)
-    for values in (*columns.values(), *encoded.values()):
-        own, different = pd.factorize(values)
-        code = pd.factorize(code * (len(different) + 1) + own + 1)[0]
+    for own, values in columns:
+        code = pd.factorize(code * len(values) + own + 1)[0]
     first = np.unique(code, return_index=True)[1]
-    told = [values.iloc[first].astype(object).where(values.iloc[first].notna(), None) for values in columns.values()]
-    cars = [car_key(dict(zip(columns, values))) for values in zip(*told)]
-    if encoded:
-        numbers = zip(*([None if v != v else v for v in x[first].tolist()] for x in encoded.values()))
-        cars = [car._replace(attributes=own) for car, own in zip(cars, numbers)]
-    return cars, code
+    told = zip(*([values[i] for i in own[first].tolist()] for own, values in columns))
+    own_fields = len(TEXT_FIELDS) + len(SPEC_FIELDS)
+    return [CarKey(*values[:own_fields], values[own_fields:]) for values in told], code
 
 
 def _encoded(df: pd.DataFrame, name: str, attributes: AttributeEncoder) -> np.ndarray:

@@ -253,7 +253,7 @@ def profiles(
 ) -> CarProfiles:
     "What is known of cars."
     told = [self.imputer.without_unread(car) for car in cars]
-    made = self._profiles_of([self._meanings(car, own, average) for car, own in zip(cars, told)])
+    made = self._profiles_of(self._meanings(cars, told, average))
     self._doubt(made, told)
     return made
 
@@ -286,16 +286,27 @@ class _Meanings:
 
 
 @patch
-def _meanings(self: PriceModel, car: CarKey, told: CarKey, average: bool) -> _Meanings:
-    "What a car may be, and without what no training row tells."
-    whole, words, imputed = self.imputer.transform(car)
-    gaps = _gaps_of(car, words, imputed, self.donors.complete) if average else 0
-    warnings = [ValuationWarning("imputed")] if words or imputed or gaps else []
-    cars, share = self.donors.draw(told, free=self._monotone.values()) if gaps else ([], np.empty(0))
-    if cars:
-        return _Meanings(cars, share, gaps, warnings)
-    warnings += [ValuationWarning(f"{f}_assumed", value=_as_written(f, getattr(whole, f))) for f in words]
-    return _Meanings([whole], np.ones(1), 0, warnings)
+def _meanings(self: PriceModel, cars: Sequence[CarKey], told: Sequence[CarKey], average: bool) -> list[_Meanings]:
+    "What cars may be, given them and the same without what no training row tells."
+    meant = []
+    assumed = []
+    for car in cars:
+        whole, words, imputed = self.imputer.transform(car)
+        gaps = _gaps_of(car, words, imputed, self.donors.complete) if average else 0
+        warnings = [ValuationWarning("imputed")] if words or imputed or gaps else []
+        meant.append(_Meanings([whole], np.ones(1), gaps, warnings))
+        assumed.append(words)
+    open_ = [i for i, one in enumerate(meant) if one.gaps]
+    drawn = self.donors.draw([told[i] for i in open_], free=self._monotone.values())
+    for i, (filled, share) in zip(open_, drawn):
+        if filled:
+            meant[i].cars, meant[i].share, assumed[i] = filled, share, []
+        else:
+            meant[i].gaps = 0
+    for one, words in zip(meant, assumed):
+        values = {field: _as_written(field, getattr(one.cars[0], field)) for field in words}
+        one.warnings += [ValuationWarning(f"{field}_assumed", value=value) for field, value in values.items()]
+    return meant
 
 
 @patch
