@@ -4,11 +4,13 @@
 
 # %% auto #0
 __all__ = ['MIN_SCORE', 'MAX_LISTED_YEARS', 'MIN_FACT_SHARE', 'WITHIN_OTHER', 'MIN_NAMED_SHARE', 'MAX_RATIO_SPREAD',
-           'MAX_NEIGHBOUR_SPREAD', 'MIN_PRICED_ROWS', 'MAX_UNITS', 'MAX_PHRASES', 'PRICE_LEAK', 'Match', 'match_fields',
-           'match_facts', 'tells_price', 'match_rest', 'number_pairs', 'attribute_name', 'attribute_kind']
+           'MAX_NEIGHBOUR_SPREAD', 'MIN_PRICED_ROWS', 'MAX_UNITS', 'MAX_PHRASES', 'PRICE_LEAK', 'KIND_FIELDS',
+           'MIN_KIND_SHARE', 'MIN_KIND_ROWS', 'Match', 'match_fields', 'match_facts', 'tells_price', 'tells_kinds',
+           'match_rest', 'number_pairs', 'attribute_name', 'attribute_kind']
 
 # %% ../../nbs/intake/01_matching.ipynb #5260650e
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,7 @@ from carprice_lib.data.parsing import (
     parse_flags,
     parse_numbers,
     parse_years,
+    read_category,
     units_of,
 )
 from ..data.schema import FIELDS
@@ -403,6 +406,24 @@ PRICE_LEAK = (
     "gives the price away"  # reason, also in the languages' files, of a column that no buyer knows before the price
 )
 _PLACES = ("region", "city", "country", "place", "postcode")
+KIND_FIELDS = ("fuel", "transmission")  # fields of which files tell more kinds than the schema has
+MIN_KIND_SHARE = 0.02  # of the rows that a kind has, at least
+MIN_KIND_ROWS = 20
+
+
+def tells_kinds(
+    p: ColumnProfile,
+    field: str,  # one of KIND_FIELDS
+) -> bool:
+    "Does a column tell kinds apart that are one to the schema, such as a CVT from other automatic gearboxes?"
+    kinds: dict[str, Counter] = {}  # word of the schema: rows by kind
+    for text, rows in p.common.items():
+        word = read_category(str(text), field, slips=False)
+        kind = fold(re.sub(r"[\d.,]+", " ", str(text)))
+        if word and kind:
+            kinds.setdefault(word, Counter())[kind] += rows
+    least = max(MIN_KIND_SHARE * len(p.texts), MIN_KIND_ROWS)
+    return any(sum(rows >= least for rows in own.values()) > 1 for own in kinds.values())
 
 
 def match_rest(
@@ -411,6 +432,7 @@ def match_rest(
 ) -> tuple[dict[str, Match], dict[str, str]]:  # attributes; columns that are left out, and why
     "What else the columns say."
     taken = {m.column for m in placed.values()}
+    titles = {placed[f].column for f in ("name", "brand", "model", "variant") if f in placed}
     year = placed["year"].column if "year" in placed else ""
     price = next((p for p in profiles if "price" in placed and p.column == placed["price"].column), None)
     attributes: dict[str, Match] = {}
@@ -420,6 +442,10 @@ def match_rest(
             if p.column == year and tells_months(p):
                 settings = dict(kind="number", format=day_format(p))
                 attributes[attribute_name(p, attributes)] = Match(p.column, 0.6, settings, p.samples())
+            for field in KIND_FIELDS:
+                own = field in placed and placed[field].column == p.column and p.column not in titles
+                if own and tells_kinds(p, field):
+                    attributes[f"{field}_kind"] = Match(p.column, 0.6, dict(kind="category"), p.samples())
             continue
         reason = _why_left_out(p, profiles, price, placed["name"].column if "name" in placed else None)
         if reason:
