@@ -107,7 +107,8 @@ class Attribution:
     target_means: dict[str, float]  # level: mean log price of the car's group
     usual: FieldAmounts  # `hedonic` of the usual car
     kernel: FieldAmounts  # price by the kernel, beyond that of the usual car
-    profile: CarProfiles  # what the model knows of it
+    profiles: CarProfiles  # what the model knows of some cars
+    place: int  # of this one among them
     car_value: float  # log price of the car at `REFERENCE_AGE`, before all else of its usage
     monotone: FieldAmounts  # numbers of the hedonic model that are declared monotone, which all sums take over
 
@@ -131,12 +132,17 @@ def hedonic_amounts(
 
 def attribute(
     model: PriceModel,
-    car: CarKey,  # from `car_key`; what it lacks is what most cars like it have
+    cars: Sequence[CarKey],  # from `car_key`; what they lack is what most cars like them have (n,)
     usual: FieldAmounts = {},  # what `hedonic_amounts` says of the usual car, but for what is declared monotone
-) -> Attribution:
-    "Where the price of a car itself comes from."
-    profile = model.profile(car, average=False)
-    whole = profile.cars[0]
+) -> list[Attribution]:  # (n,)
+    "Where the prices of cars themselves come from."
+    profiles = model.profiles(cars, average=False)
+    return [_attribute(model, profiles, place, usual) for place in range(len(cars))]
+
+
+def _attribute(model: PriceModel, profiles: CarProfiles, place: int, usual: FieldAmounts) -> Attribution:
+    "The same of one car."
+    whole = profiles.cars[place]
     groups = model.group_encoder.transform(group_keys(whole, model.metadata["narrow_attributes"]))
     like = model.target_encoder.transform({level: np.array([group]) for level, group in groups.items()})
     hedonic, monotone = hedonic_amounts(model, whole)
@@ -154,13 +160,14 @@ def attribute(
         dict(zip(PARENT_LEVEL, like[0, ::2].tolist())),
         usual,
         {},
-        profile,
+        profiles,
+        place,
         a * model.hedonic.car(whole, but=monotone) + b * height[AGE_CURVE_LEVELS[-1]],
         monotone,
     )
     made.car_value += (a + b + c) * sum(monotone.values())
     if c:
-        read = kernel_features(model.metadata, profile.static)
+        read = kernel_features(model.metadata, profiles.static[[place]])
         made.car_value += c * float(model.kernel.predict(read)[0, 0])
         columns = model.feature_names_in_[len(model.metadata["numbers"]) :]
         names = [n for n in columns if n not in model.attributes.monotone]
@@ -221,8 +228,8 @@ def additive_attributions(
     for n, x in zip(USAGE_FEATURES, usage.T):
         if n in splines and n not in SLOPE_FEATURES:
             out[:, place[USAGE_FIELD[n]]] += (a + b + c) * splines[n](x)
-    age_curves = np.array([o.profile.age_curve[0] for o in attributions])[car]
-    mileage_curves = np.array([o.profile.mileage_curve[0] for o in attributions])[car]
+    age_curves = np.array([o.profiles.age_curve[o.place] for o in attributions])[car]
+    mileage_curves = np.array([o.profiles.mileage_curve[o.place] for o in attributions])[car]
     values = np.array([o.car_value for o in attributions])[car]
     out[:, place["km_driven"]] += model.mileage_effect(mileage_curves, usage)
     out[:, place["year"]] += at_age(age_curves, age) - values - MIN_ANNUAL_DEPRECIATION * age
@@ -317,7 +324,7 @@ def fit(
     brands = np.array([c.brand for c in cars], object)
     usage = model.usage_imputer.with_distance(usage_features(rows, model.metadata["as_of"]), brands[car])
     usual = _usual(model, cars, np.bincount(car, minlength=len(cars)) / len(car))
-    attributions = additive_attributions(model, [attribute(model, c, usual) for c in cars], car, usage, fields)
+    attributions = additive_attributions(model, attribute(model, cars, usual), car, usage, fields)
     kept = rows[[f for f in (*fields, "price") if f in rows]]
     return cls(model, kept, attributions, attributions.mean(axis=0), usual)
 
@@ -344,8 +351,7 @@ def _amounts(
 ) -> tuple[np.ndarray, float]:  # log price by field (f,), and the mean log price
     "What each field is worth on average over the cars and states of use that a listing may be about."
     model = self.model
-    profile = design.profiles
-    made = [attribute(model, car, self.usual) for car in profile.cars]
+    made = attribute(model, design.profiles.cars, self.usual)
     own = additive_attributions(model, made, design.car, design.usage, self.fields)
     if trees:
         for i, car in enumerate(design.car):
