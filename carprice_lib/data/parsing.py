@@ -547,19 +547,23 @@ def _year(text: str) -> float:
     return _short_year(text) if not years else np.nan
 
 
+def _era_letter_years(text: str) -> set[int]:
+    "The year that the letter of an era and a year of it name; none where a text is something else."
+    found = _ERA_LETTER.fullmatch(unicodedata.normalize("NFKC", text).strip())
+    return _era_years(found["era"], found["year"]) if found else set()
+
+
 def has_era_letter(
     text: str,  # a year as somebody wrote it
 ) -> bool:
     "Is a text the letter of a Japanese era and a year of it: `S63`, `H30`, `R3`?"
-    found = _ERA_LETTER.fullmatch(unicodedata.normalize("NFKC", text).strip())
-    return bool(found and _era_years(found["era"], found["year"]))
+    return bool(_era_letter_years(text))
 
 
 def _year_of(text: str, calendar: str) -> float:
     "The year that the only four digits of a text, or an era's letter, name in a calendar; NaN where there is none."
     if calendar == "japanese":
-        found = _ERA_LETTER.fullmatch(unicodedata.normalize("NFKC", text).strip())
-        return float(min(_era_years(found["era"], found["year"]), default=np.nan)) if found else _year(text)
+        return float(min(_era_letter_years(text), default=_year(text)))
     named = set(re.findall(r"(?<!\d)\d{4}(?!\d)", latin_digits(text)))
     return float(named.pop()) + CALENDARS[calendar] if len(named) == 1 else np.nan
 

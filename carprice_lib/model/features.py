@@ -6,9 +6,10 @@
 __all__ = ['TEXT_FIELDS', 'SPEC_FIELDS', 'NUMBER_KINDS', 'WORD_KINDS', 'TOKEN_KINDS', 'TOKEN_STEP', 'MAX_TOKEN_CHARACTERS',
            'EFFECT_SMOOTHING', 'MIN_EFFECT_ROWS', 'COMMON_WORD_ROWS', 'MAX_MISSING_SHARE', 'DIRECTIONS',
            'NO_ATTRIBUTES', 'USAGE_FEATURES', 'MONOTONE_DECREASING', 'PARENT_LEVEL', 'LEVEL_FIELDS', 'AGE_CURVE_LEVELS',
-           'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'monotone_attributes', 'tokens_of',
-           'AttributeEncoder', 'car_key', 'unique_cars', 'price_directions', 'usage_features_of', 'usage_features',
-           'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold', 'HierarchicalTargetEncoder']
+           'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'monotone_attributes', 'join_entries',
+           'tokens_of', 'AttributeEncoder', 'car_key', 'unique_cars', 'price_directions', 'usage_features_of',
+           'usage_features', 'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold',
+           'HierarchicalTargetEncoder']
 
 # %% ../../nbs/model/00_features.ipynb #744c8954
 import re
@@ -108,6 +109,13 @@ def monotone_attributes(
     return {name: DIRECTIONS[about["monotone"]] for name, about in kinds.items() if about.get("monotone")}
 
 
+def join_entries(
+    value: Any,  # as a listing tells it
+) -> Any:
+    "Entries of a list as files have them, parted by `;`; all else as it is."
+    return "; ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else value
+
+
 def tokens_of(
     kind: str,  # one of TOKEN_KINDS
     value: Any,  # entries parted by `;`, or a text
@@ -143,6 +151,7 @@ class AttributeEncoder:
         value: Any,  # as a listing tells it
     ) -> float | None:  # None where it is open, or cannot be read
         "An attribute's value as a number; a word that nobody knows has no effect."
+        value = join_entries(value)
         if name in self._ranks:
             return self._ranks[name].get(_text(value) or "")
         if name not in self.effects:
@@ -227,7 +236,8 @@ def unique_cars(
 
 def _encoded(df: pd.DataFrame, name: str, attributes: AttributeEncoder) -> np.ndarray:
     "An attribute of listings as numbers, NaN where it is open (n,); each different value is read once."
-    code, values = pd.factorize(df[name]) if name in df else (np.full(len(df), -1), [])
+    told = df[name].map(join_entries) if name in df and attributes.kinds[name]["kind"] in TOKEN_KINDS else df.get(name)
+    code, values = pd.factorize(told) if told is not None else (np.full(len(df), -1), [])
     numbers = [attributes.encode(name, v) for v in (*values, None)]
     return np.array([np.nan if v is None else v for v in numbers])[code]
 

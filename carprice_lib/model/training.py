@@ -246,9 +246,8 @@ def encode_attributes(
     numbers = AttributeEncoder.out_of_fold(train, kinds, clipped, fold)
     for name, about in kinds.items():
         if about["kind"] in TOKEN_KINDS:
-            effects[name], numbers[name] = fit_token_effects(
-                train[name], about["kind"], clipped, fold, EFFECT_SMOOTHING
-            )
+            texts = train[name].map(features.join_entries)
+            effects[name], numbers[name] = fit_token_effects(texts, about["kind"], clipped, fold, EFFECT_SMOOTHING)
     return AttributeEncoder.fit(train, kinds, clipped, effects), numbers
 
 # %% ../../nbs/model/07_training.ipynb #35b79521

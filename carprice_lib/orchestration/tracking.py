@@ -493,7 +493,8 @@ def adopt_champion(
         folder = Path(root) / SHARED_CHAMPION
     if _dataset_of(folder) != dataset or model_hash(folder) == but:
         return False
-    told = json.loads((folder / "promoted.json").read_text(encoding="utf-8"))
+    about = folder / "promoted.json"  # missing where somebody copied a model here
+    told = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
     sums = folder / "artifact_checksums.json"
     beside = [folder / name for name in json.loads(sums.read_text(encoding="utf-8"))] if sums.exists() else []
     promote(root, dataset, folder, told.get("metrics"), beside)
