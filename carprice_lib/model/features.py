@@ -127,7 +127,7 @@ def tokens_of(
     words = re.findall(r"\w+", text[:MAX_TOKEN_CHARACTERS])
     return list(dict.fromkeys([*words, *(f"{a} {b}" for a, b in zip(words, words[1:]))]))
 
-
+# %% ../../nbs/model/00_features.ipynb #ac5b0001
 class AttributeEncoder:
     "A source's attributes as numbers."
 
@@ -231,7 +231,7 @@ def unique_cars(
     first = np.unique(code, return_index=True)[1]
     told = zip(*([values[i] for i in own[first].tolist()] for own, values in columns))
     own_fields = len(TEXT_FIELDS) + len(SPEC_FIELDS)
-    return [CarKey(*values[:own_fields], values[own_fields:]) for values in told], code
+    return [CarKey._make((*values[:own_fields], values[own_fields:])) for values in told], code
 
 
 def _encoded(df: pd.DataFrame, name: str, attributes: AttributeEncoder) -> np.ndarray:

@@ -266,7 +266,7 @@ def _matching(self: DonorPool, cars: Sequence[CarKey], places: slice, free: Coll
             narrow(np.abs(self.numbers[places, column] - own[:, None]) <= SAME_NUMBER * np.abs(own[:, None]))
     return agree
 
-
+# %% ../../nbs/model/02_imputation.ipynb #ac5b0003
 def _layers(rows: np.ndarray, agree: np.ndarray, donors: int) -> tuple[np.ndarray, np.ndarray]:
     """The middle donor of each of some layers of like size from cheap to dear, and the listings of a layer, 0 where it
     is empty (cars, layers): counted in whole numbers, which come out the same on every machine."""
@@ -285,7 +285,7 @@ def _layers(rows: np.ndarray, agree: np.ndarray, donors: int) -> tuple[np.ndarra
         below += size[:, i]
     return middle, size
 
-
+# %% ../../nbs/model/02_imputation.ipynb #ac5b0005
 @patch
 def draw(
     self: DonorPool,
@@ -318,14 +318,14 @@ def draw(
 @patch
 def _filled(self: DonorPool, car: CarKey, place: int) -> CarKey:
     "A car with what it leaves open from the donor at a place."
-    words = {field: getattr(car, field) for field in DONOR_FIELDS}
+    words: dict[str, Any] = {field: getattr(car, field) for field in DONOR_FIELDS}
     for column, (field, word) in enumerate(words.items(), 2):
         code = self.codes[place, column]
         if word is None and code >= 0:
             words[field] = self.words[field][code]
     own = self.numbers[place].tolist()
     numbers = [(None if o != o else o) if told is None else told for told, o in zip(car.numbers, own)]
-    specs = dict(zip(SPEC_FIELDS, numbers))
+    specs: dict[str, Any] = dict(zip(SPEC_FIELDS, numbers))
     return CarKey(car.brand, car.model, **words, **specs, attributes=tuple(numbers[len(SPEC_FIELDS) :]))
 
 # %% ../../nbs/model/02_imputation.ipynb #bcf03712

@@ -312,7 +312,7 @@ def _meanings(self: PriceModel, cars: Sequence[CarKey], told: Sequence[CarKey], 
         one.warnings += [ValuationWarning(f"{field}_assumed", value=value) for field, value in values.items()]
     return meant
 
-
+# %% ../../nbs/model/06_price_model.ipynb #ac5b0007
 @patch
 def _doubt(self: PriceModel, profiles: CarProfiles, told: list[CarKey]) -> None:
     "Widen the ranges of cars that have a fuel or a gearbox with which their model was never sold."
@@ -322,7 +322,7 @@ def _doubt(self: PriceModel, profiles: CarProfiles, told: list[CarKey]) -> None:
         return
     start = np.cumsum(profiles.many) - profiles.many
     for i, c in enumerate(told):
-        fields = odd.get((c.brand, c.model, c.fuel, c.transmission), ())
+        fields = odd.get((c.brand, c.model, c.fuel, c.transmission), [])
         if fields:
             own = slice(start[i], start[i] + profiles.many[i])
             profiles.inflation[own] = np.maximum(profiles.inflation[own], self.domain.unseen_inflation["model"])
@@ -330,7 +330,7 @@ def _doubt(self: PriceModel, profiles: CarProfiles, told: list[CarKey]) -> None:
             word = _as_written(field, getattr(c, field))
             profiles.warnings[i].append(ValuationWarning("never_sold_with", field=field, value=word))
 
-
+# %% ../../nbs/model/06_price_model.ipynb #ac5b0009
 @dataclass
 class _Build:
     "What whole cars share that differ at most in attributes which tell no groups apart."
@@ -368,7 +368,7 @@ def _builds(self: PriceModel, cars: Sequence[CarKey]) -> tuple[list[_Build], np.
     self._known_builds |= zip(new, self._builds_of(list(new.values())) if new else [])
     return [self._known_builds[key] for key in place], np.array([place[key] for key in keys])
 
-
+# %% ../../nbs/model/06_price_model.ipynb #ac5b0011
 @patch
 def _profiles_of(self: PriceModel, meant: Sequence[_Meanings]) -> CarProfiles:
     "What is known of cars that may be others."
