@@ -8,10 +8,12 @@ __all__ = []
 # %% ../nbs/01_xgboost.ipynb #0cb64f66
 import os
 import sys
+from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-_without_sklearn = "carprice_lib.serving" in sys.modules and not {"xgboost", "sklearn"} & set(sys.modules)
+_serves = Path(sys.argv[0]).stem in ("carprice", "uvicorn") and "carprice_lib.serving" in sys.modules
+_without_sklearn = _serves and not {"xgboost", "sklearn"} & set(sys.modules)
 if _without_sklearn:
     sys.modules["sklearn"] = None  # type: ignore[assignment]  # to Python: it is not there
 import xgboost as xgb

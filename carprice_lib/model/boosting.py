@@ -30,10 +30,10 @@ DEFAULTS = dict(
     n_estimators=500,  # trees
     learning_rate=0.04,  # step of each tree
     max_depth_offset=0,  # levels of a tree beyond those that suit the number of rows
-    min_child_weight=4.0,  # rows in a leaf, at least
+    min_child_weight=2.0,  # rows in a leaf, at least
     subsample=0.9,  # share of rows that a tree sees
     colsample_bynode=0.25,  # share of columns that a split sees: rarely the same, or the constraints bind too early
-    reg_lambda=1.0,  # penalty of a leaf's value
+    reg_lambda=3.0,  # penalty of a leaf's value
     base_margin_share=0.5,  # share of the hedonic price and the age curve that the trees start from
 )
 
@@ -52,7 +52,7 @@ def default_max_depth(
     rows: int,  # training rows
 ) -> int:  # levels
     "Depth of trees that suits a number of rows; measured on 3,000 to 80,000."
-    return int(np.clip(np.floor(2 * np.log2(max(rows, 1)) - 20), 5, 12))
+    return int(np.clip(np.floor(2 * np.log2(max(rows, 1)) - 19), 6, 12))
 
 
 def rounds_multiplier(

@@ -86,6 +86,13 @@ def _word_tables(cars: Sequence[CarKey], rows: Sequence[int], field: str) -> lis
     return tables
 
 
+def _often_open(numbers: Sequence[Sequence[float | None]], rows: Sequence[int]) -> list[int]:
+    "Places of the attributes' numbers that many rows do not tell."
+    lacking = np.array([[v is None for v in values] for values in numbers])
+    share = np.average(lacking, axis=0, weights=rows)
+    return [i for i, s in enumerate(share.tolist()) if i >= len(SPEC_FIELDS) and s > MAX_MISSING_SHARE]
+
+
 @patch(cls_method=True)
 def fit(
     cls: HierarchicalModeImputer,
@@ -104,6 +111,7 @@ def fit(
     self = cls([], words, unread)
     cars = [self._with_words(car)[0] for car in cars]
     numbers = [car.numbers for car in cars]
+    left_open = _often_open(numbers, rows)
     for fields in IMPUTATION_LEVELS:
         counts: dict[str, list[Counter]] = {}
         for car, values, n in zip(cars, numbers, rows):
@@ -111,6 +119,8 @@ def fit(
             for count, v in zip(own, values):
                 if v is not None:
                     count[v] += n
+            for i in left_open:
+                own[i].clear()
         self.tables.append({key: [_mode(c) for c in found] for key, found in counts.items()})
     return self
 
@@ -147,7 +157,7 @@ def transform(
     car: CarKey,  # from `car_key`
 ) -> tuple[
     CarKey, list[str], list[int]
-]:  # with what it lacked, None where no car ever had one; words that are guesses; places of the guesses in `numbers`
+]:  # with what it lacked, None where no car ever had one or many are silent; words that are guesses; places of the guesses in `numbers`
     "A car with what is missing taken from the nearest like cars."
     car, words = self._with_words(car)
     numbers = list(car.numbers)

@@ -412,7 +412,7 @@ def _learn_additive(
     static = static_features(metadata, cars)
     wear = usage[:, [USAGE_FEATURES.index(n) for n in metadata["numbers"]]]
     both = blind[:2].mean(axis=0)
-    huber_slope = max(2 * float(np.median(np.abs(y - both))), 1e-6)
+    huber_slope = max(float(np.median(np.abs(y - both))), 1e-6)
     return OutOfFoldData(
         metadata,
         params,
