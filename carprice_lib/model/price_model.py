@@ -81,6 +81,11 @@ class CarProfiles:
     mileage_curve: np.ndarray  # the same at each knot of distance, none where distance does not vary (k, knots)
     inflation: np.ndarray  # growth of the range of each (k,)
 
+    @property
+    def start(self) -> np.ndarray:  # (n,)
+        "The first of the cars that each may be."
+        return np.cumsum(self.many) - self.many
+
 # %% ../../nbs/model/06_price_model.ipynb #41a2786e
 class PriceModel:
     "A price model of used cars: median price and range."
@@ -318,7 +323,7 @@ def _doubt(self: PriceModel, profiles: CarProfiles, told: list[CarKey]) -> None:
     odd = {who: fields for who, c in sold.items() if (fields := self.donors.never_sold_with(c))}
     if not odd:
         return
-    start = np.cumsum(profiles.many) - profiles.many
+    start = profiles.start
     for i, c in enumerate(told):
         fields = odd.get((c.brand, c.model, c.fuel, c.transmission), [])
         if fields:
@@ -488,7 +493,7 @@ def _design(
     within = np.arange(len(listing)) - start[listing]
     own = within % cars[listing]
     point = np.where(each[listing] > 1, within // cars[listing], within % points[listing])
-    car = (np.cumsum(profiles.many) - profiles.many)[profile[listing]] + own
+    car = profiles.start[profile[listing]] + own
     typical = self.usage_imputer.with_distance(told, brands)
     usage = self.usage_imputer.transform(told[listing], brands[listing], point) if average else typical
     wear = usage[:, [USAGE_FEATURES.index(n) for n in self.metadata["numbers"]]].astype(np.float32)
