@@ -717,7 +717,7 @@ def _answers(self: PriceModel, design: Design) -> dict[str, np.ndarray]:
     numbers = dict(zip((*SPEC_FIELDS, *self.attributes.names), zip(*(c.numbers for c in cars))))
     usage = dict(km_driven=design.usage[:, LOG_KM].tolist(), owner=design.usage[:, OWNERS_PLACE].tolist())
     coded = {f: _codes(v) for f, v in (texts | numbers | usage).items()}
-    return {f: code for f, code in coded.items() if code.max() > 0}
+    return {f: code for f, code in coded.items() if code.min() < code.max()}
 
 # %% ../../nbs/model/06_price_model.ipynb #81e556d0
 @patch
