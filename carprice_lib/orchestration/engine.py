@@ -6,7 +6,8 @@
 __all__ = ['LOCAL', 'SCHEDULER_PATTERN', 'PIECE_ROWS', 'Engine', 'code_hash', 'fingerprint', 'unfit', 'pack_model', 'Unpacked',
            'unpack_model', 'work_on_piece', 'Cluster', 'load_price_model', 'predict_rows', 'ClusterModel', 'predictor']
 
-# %% ../../nbs/orchestration/05_engine.ipynb #b45189e7
+# %% ../../nbs/orchestration/05_engine.ipynb #f8492ffc
+import asyncio
 import functools
 import hashlib
 import io
@@ -17,7 +18,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -213,45 +215,46 @@ class _Task:
     workers: frozenset[str] = frozenset()  # that may work on it
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    "What Dask would tell beside our one sentence, left out."
+def _hush() -> None:
+    "Let Dask tell nothing beside our one sentence, for the rest of the process: it tells of a lost scheduler late."
     import logging
     import warnings
 
     import distributed  # sets its loggers up
 
-    loggers = [logging.getLogger(name) for name in (distributed.__name__, "tornado", "asyncio")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    named = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == distributed.__name__]
+    for name in [*named, "tornado.application", "asyncio"]:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", module=distributed.__name__)
 
 # %% ../../nbs/orchestration/05_engine.ipynb #319af783
 def _connect(address: str, wait_seconds: float) -> Any:
     "A client of a scheduler; raises `CliError` where there is none."
     from distributed import Client
 
-    client: Any
     seconds = min(wait_seconds, _CONNECT_SECONDS)
     try:
-        client = Client(address, timeout=seconds, set_as_default=False)
-        kind = client.sync(client.scheduler.identity, callback_timeout=seconds)["type"]
+        with ThreadPoolExecutor(1) as aside:  # a notebook has a loop of its own
+            kind = aside.submit(asyncio.run, _kind_of(address, seconds)).result()
+        if kind == "Scheduler":
+            return Client(address, timeout=seconds, set_as_default=False)
     except Exception as e:  # whatever a stranger answers
         why = "somebody listens there who is no Dask scheduler" if _listens(address) else "nobody listens there"
         raise CliError(
             f"No Dask scheduler answers at {address}: {why}; `dask scheduler` starts one and tells its address."
         ) from e
-    if kind != "Scheduler":
-        client.close(timeout=1)
-        raise CliError(f"At {address} is a Dask {kind.lower()}; name the address of the scheduler.")
-    return client
+    raise CliError(f"At {address} is a Dask {kind.lower()}; name the address of the scheduler.")
+
+
+async def _kind_of(address: str, seconds: float) -> str:
+    "What a server of Dask is: Scheduler, Worker or Nanny. Asked before a client is made, which would wait for a stranger for ever."
+    from distributed.core import rpc
+
+    async def asked() -> str:
+        async with rpc(address, timeout=seconds) as server:
+            return str((await server.identity())["type"])
+
+    return await asyncio.wait_for(asked(), seconds)
 
 
 def _listens(address: str) -> bool:
@@ -295,17 +298,12 @@ class Cluster:
         self.refused: dict[str, str] = {}  # workers, and why
         self.fit: frozenset[str] = frozenset()  # workers that may be used
         self.threads = 0  # of those that take work now
-        self._paused = 0
+        self._ever: set[str] = set()  # workers that were seen
         self._looked = 0.0
         self._worked = time.monotonic()  # when there last was a worker
         self._scattered: Any = None
-        self._quiet = _quiet()
-        self._quiet.__enter__()
-        try:
-            self.client = _connect(str(engine.scheduler), engine.wait_seconds)
-        except BaseException:
-            self._quiet.__exit__(None, None, None)
-            raise
+        _hush()
+        self.client = _connect(str(engine.scheduler), engine.wait_seconds)
 
     def __enter__(self) -> "Cluster":
         return self
@@ -313,7 +311,6 @@ class Cluster:
     def __exit__(self, *about: Any) -> None:
         with suppress(Exception):
             self.client.close(timeout=2)
-        self._quiet.__exit__(None, None, None)
 
 # %% ../../nbs/orchestration/05_engine.ipynb #dca6b785
 @patch
@@ -324,26 +321,29 @@ def look(
     if time.monotonic() - self._looked < _LOOK_SECONDS and self.threads:
         return
     seen = self._seen()
+    self._ever |= seen.keys()
     came = [address for address in seen if address not in self.fit and address not in self.refused]
     fit = {address for address in self.fit if address in seen}
+    refused = {}
     for address, found in (self._asked(came) if came else {}).items():
         if isinstance(found, OSError):
             continue  # it is gone again, or will answer the next time
         if why := unfit(found, fingerprint()):
-            self.refused[address] = why
-            self.say(f"The worker at {address} is not used: {why}.")
+            refused[address] = why
         else:
             fit.add(address)
     self.fit = frozenset(fit)
+    self.refused = {address: why for address, why in self.refused.items() if address in seen} | refused
     running = [address for address in fit if seen[address]["status"] == "running"]
     self.threads = sum(seen[address]["nthreads"] for address in running)
-    self._paused = len(fit) - len(running)
-    self.refused = {address: why for address, why in self.refused.items() if address in seen}
     self._looked = time.monotonic()
     if running:
         self._worked = self._looked
-    elif self.refused and not fit and self._scattered is None or self._looked - self._worked > self.engine.wait_seconds:
+    nobody_fit = bool(self.refused) and not fit and self._scattered is None
+    if nobody_fit or self._looked - self._worked > self.engine.wait_seconds:
         raise CliError(self._why_none())
+    for address, why in refused.items():
+        self.say(f"The worker at {address} is not used: {why}.")
 
 
 @patch
@@ -377,10 +377,14 @@ def _why_none(self: Cluster) -> str:
     at = f"the Dask scheduler at {self.engine.scheduler}"
     if self.refused and not self.fit:
         return f"No worker of {at} can be used: " + "; ".join(f"{a}: {why}" for a, why in self.refused.items()) + "."
-    if self._paused:
-        return f"The workers of {at} take no work for want of memory: give them more by --memory-limit (2 GiB do)."
+    wait = f"{self.engine.wait_seconds:g} s"
+    if self._ever:
+        return (
+            f"No worker of {at} took work for {wait}, and nothing is written: all were lost, or have too little memory "
+            "(2 GiB do; --memory-limit gives it). Run the command again when they are back."
+        )
     return (
-        f"There was no worker at {at} for {self.engine.wait_seconds:g} s, and nothing is written: start some by "
+        f"There was no worker at {at} for {wait}: start some by "
         f"`python -m carprice_lib.cpu_dispatch dask worker {self.engine.scheduler}`."
     )
 
@@ -453,8 +457,8 @@ def _received(self: Cluster, task: _Task, work: Callable[..., Any]) -> Any:
             error = task.future.exception()
             if isinstance(error, KilledWorker):
                 raise CliError(
-                    "The same piece was worked on when one worker after another was lost, as where they have too "
-                    "little memory: give them more by --memory-limit (2 GiB do)."
+                    "One worker after another was lost over the same piece, and nothing is written: they have too "
+                    "little memory (2 GiB do; --memory-limit gives it), or something kills them."
                 ) from error
             raise error
         self.look()
