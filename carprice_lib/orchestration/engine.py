@@ -105,7 +105,8 @@ def unfit(
     ours: Mapping[str, str],  # `fingerprint` here
 ) -> str:  # why the worker cannot be used; empty where it can
     "Compare a worker with this machine."
-    lacking = (found.name or "") if isinstance(found, ModuleNotFoundError) else ""
+    missing = re.search(r"No module named '?([\w.]+)", str(found)) if isinstance(found, BaseException) else None
+    lacking = missing[1] if missing else ""
     if lacking == "carprice_lib":
         return f"it has no carprice: pip install 'carprice[scale]=={__version__}' there"
     if lacking and not lacking.startswith("carprice_lib."):
