@@ -410,10 +410,7 @@ def map(
 @patch
 def _send(self: Cluster, task: _Task, work: Callable[..., Any]) -> None:
     "Bind a piece to the workers that may be used; the model goes before it."
-    self.look()
-    while not self.threads:
-        time.sleep(_LOOK_SECONDS / 4)
-        self.look()
+    self._await_workers()
     if self._scattered is None or self._scattered.status in ("cancelled", "lost"):
         self._scattered = self._scatter()
     task.workers = self.fit
@@ -431,17 +428,26 @@ def _send(self: Cluster, task: _Task, work: Callable[..., Any]) -> None:
 
 
 @patch
+def _await_workers(self: Cluster) -> None:
+    "Wait until somebody takes work; raises `CliError` as `look` does."
+    self.look()
+    while not self.threads:
+        time.sleep(_LOOK_SECONDS / 4)
+        self.look()
+
+
+@patch
 def _scatter(self: Cluster) -> Any:
     "The model on the workers that may be used."
     while True:
         try:
             return self.client.scatter(
-                self.archive, workers=sorted(self.fit), broadcast=True, hash=False, timeout=self.engine.wait_seconds
+                self.archive, workers=sorted(self.fit), broadcast=True, hash=False, timeout=_LOOK_SECONDS
             )
         except Exception:  # a worker was lost meanwhile, or the scheduler
-            self._looked = 0.0
-            self.look()
             time.sleep(_LOOK_SECONDS / 4)
+            self._looked = 0.0
+            self._await_workers()
 
 # %% ../../nbs/orchestration/05_engine.ipynb #41809c60
 @patch
