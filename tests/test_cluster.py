@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
-from support import ROOT, end, free_port
+from support import ROOT, Hashes, assert_same, end, free_port
 
 from carprice_lib.data.synthetic import simulate
 from carprice_lib.errors import CliError, MissingExtraError
@@ -243,6 +243,20 @@ def test_no_stage_depends_on_the_engine():
     told = (ROOT / "dvc.yaml").read_text()
     assert set(yaml.safe_load((ROOT / "params.yaml").read_text())["engine"]) == {"scheduler", "wait_seconds"}
     assert not re.search(r"params: .*\bengine\b", told)
+
+def test_a_stage_has_the_same_results(machines, finished):
+    before = Hashes(finished.hashes())
+    before.clone = finished
+    machines.scheduler()
+    machines.worker("one", PYTHONPATH=str(finished.path))  # a small clone's code is its own
+    machines.await_workers(1)
+    finished.edit("params.yaml", r"^  scheduler: null", f"  scheduler: {machines.address}")
+    assert "up to date" in finished.run("dvc status")
+    kept = finished.path / "data/model/predictions.parquet"
+    kept.unlink()
+    finished.run("carprice stage evaluate")
+    assert_same(before, finished, ("reports/", "data/model/"))
+    assert "fingerprint" in (machines.home / "one.log").read_text(), "the worker was asked"
 
 def opened(address, champion, wait=3, **more):
     return Cluster(Engine(address, wait), champion, Service, **more)
