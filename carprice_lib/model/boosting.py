@@ -66,7 +66,7 @@ def wear_feature_weight(
     rows: int,  # training rows
 ) -> float:  # 1: as often as any other column
     "How often a split is offered a column of wear, beside other columns; measured on 3,000 to 80,000 rows."
-    return float(np.clip(20_000 / max(rows, 1), 0.25, 4.0))
+    return float(np.clip(20_000 / max(rows, 1), 0.25, 1.25))
 
 # %% ../../nbs/model/04_boosting.ipynb #ac43d55e
 MAX_ROWS_PER_TREE = 1_000_000  # rows that a tree learns from at most
