@@ -117,7 +117,7 @@ def train_booster(
             xgb.QuantileDMatrix(X[some], y[some], **columns),
             rounds,
             xgb_model=booster,
-            obj=partial(pseudo_huber_objective, y[some], huber_slope),
+            obj=partial(pseudo_huber_objective, huber_slope),
         )
     return booster
 
@@ -139,15 +139,15 @@ def pseudo_huber_weights(
 
 
 def pseudo_huber_objective(
-    y: np.ndarray,  # target (n,)
     huber_slope: float,  # errors far below this count by their square, those far above by their size
     y_pred: np.ndarray,  # what the trees say so far (n,)
-    rows: Any,  # as XGBoost hands them over; unused
+    rows: xgb.DMatrix,  # those learned from, with their labels
 ) -> tuple[np.ndarray, np.ndarray]:  # first and second derivative (n,)
     "The pseudo-Huber loss, with the weight of iteratively reweighted least squares in place of its second derivative."
     # `reg:pseudohubererror` has the true one, weight³: so small far from the price that leaves overshoot there
-    weight = pseudo_huber_weights(y_pred - y, huber_slope)
-    return weight * (y_pred - y), weight
+    error = y_pred - rows.get_label()
+    weight = pseudo_huber_weights(error, huber_slope)
+    return weight * error, weight
 
 # %% ../../nbs/model/04_boosting.ipynb #2833b5cd
 def _with_arrays(part: dict) -> dict:
