@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['DEFAULTS', 'MAX_ROWS_PER_TREE', 'PROVEN_XGBOOST', 'MAX_ROWS_AT_ONCE', 'resolve_params', 'default_max_depth',
-           'rounds_multiplier', 'wear_feature_weight', 'train_booster', 'predict_booster', 'pseudo_huber_weights',
-           'pseudo_huber_objective', 'concat_boosters', 'fit_stacking_weights', 'read_ubj', 'FewRowsPredictor']
+           'rounds_multiplier', 'wear_feature_weight', 'RowSource', 'train_booster', 'predict_booster',
+           'pseudo_huber_weights', 'pseudo_huber_objective', 'concat_boosters', 'fit_stacking_weights', 'read_ubj',
+           'FewRowsPredictor']
 
 # %% ../../nbs/model/04_boosting.ipynb #13eda6a9
 import json
 import struct
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from fastcore.basics import patch
@@ -72,8 +73,14 @@ def wear_feature_weight(
 MAX_ROWS_PER_TREE = 1_000_000  # rows that a tree learns from at most
 
 
+class RowSource(Protocol):
+    "An array, or what makes some rows of one when asked for them."
+
+    def __getitem__(self, rows: Any) -> np.ndarray: ...
+
+
 def train_booster(
-    X: np.ndarray,  # float32 (n, p)
+    X: RowSource,  # float32 (n, p)
     y: np.ndarray,  # target (n,)
     huber_slope: float,  # errors far below this count by their square, those far above by their size
     names: list[str],  # names of the columns (p,)
