@@ -267,7 +267,7 @@ def encode_attributes(
     plain = AttributeEncoder({n: about for n, about in kinds.items() if about["kind"] in NUMBER_KINDS})
     cars, car = features.unique_cars(train, plain)
     design = DesignMatrix(cars, car, usage, plain)
-    hedonic, itself = design.solve(np.arange(len(y)), y, np.ones(len(y)), alpha)
+    hedonic, itself = design.solve(np.arange(len(y)), y, alpha)
     residual = y - itself[car] - hedonic.state(usage)
     bound = 5 * np.median(np.abs(residual))
     clipped = np.clip(residual, -bound, bound)
@@ -291,14 +291,13 @@ def _fit_additive(
 ) -> tuple[HedonicRegression, np.ndarray, np.ndarray, DepreciationCurves]:
     """Hedonic model, its price of each car (cars,), how much of it what is declared monotone makes (cars,), and age
     curves, fitted to some rows."""
-    same = np.ones(len(y))
-    hedonic, itself = design.solve(rows, y, same, alpha)
+    hedonic, itself = design.solve(rows, y, alpha)
     effect = hedonic.of_numbers(design.monotone) + np.zeros(len(itself))
     age = usage[rows, 0]
     spline = hedonic.splines.get("age", LinearSpline(AGE_GRID[:2], np.zeros(2)))
     left = y[rows] - hedonic.state(usage[rows], but=("age",)) - effect[design.car[rows]]
     start = spline(AGE_GRID) + (left - spline(age)).mean()
-    curves = DepreciationCurves.fit(start, groups, numbers, design.car[rows], age, left, same[rows])
+    curves = DepreciationCurves.fit(start, groups, numbers, design.car[rows], age, left)
     return hedonic, itself, effect, curves
 
 
