@@ -222,11 +222,11 @@ def unique_cars(
     for field in (*TEXT_FIELDS, *SPEC_FIELDS):
         read = _text if field in TEXT_FIELDS else _number
         own, different = pd.factorize(df[field]) if field in df else (np.full(len(df), -1), [])
-        columns.append((own, [*map(read, different), None]))
+        columns.append((own.astype(np.int32), [*map(read, different), None]))
     for name in attributes.names:
         numbers = out_of_fold[name] if name in out_of_fold else _encoded(df, name, attributes)
         own, different = pd.factorize(numbers)
-        columns.append((own, [*different.tolist(), None]))
+        columns.append((own.astype(np.int32), [*different.tolist(), None]))
     code = np.zeros(len(df), int)
     for own, values in columns:
         code = pd.factorize(code * len(values) + own + 1)[0]
