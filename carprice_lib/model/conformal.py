@@ -71,7 +71,8 @@ def fit_scale_model(
         monotone_constraints=shape,
     )
     top = np.minimum(size, np.quantile(size, 0.99)) + 0.01
-    return xgb.train(options, xgb.DMatrix(X, top, feature_names=xgb_names(names), nthread=threads), 150)
+    rows = xgb.QuantileDMatrix(X, top, feature_names=xgb_names(names), nthread=threads)  # a byte a number, not eight
+    return xgb.train(options, rows, 150)
 
 # %% ../../nbs/model/03_conformal.ipynb #da074642
 MIN_ANNUAL_DEPRECIATION = 0.02  # of the log price for each year of age

@@ -627,9 +627,9 @@ def fit_donors(
     return DonorPool.fit([cars[i] for i in some], count[some], data.car_price[some], told)
 
 # %% ../../nbs/model/07_training.ipynb #42af596b
-def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame) -> GapCalibration:
-    "Where real prices lie within the mixtures of cars told in part, by a model that does not know the rows (n, ...)."
-    rows = train.iloc[:: -(-len(train) // GAP_CALIBRATION_ROWS)]
+def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame, unknown: np.ndarray) -> GapCalibration:
+    "Where real prices lie within the mixtures of cars told in part, by a model that does not know some rows (m,)."
+    rows = train.iloc[unknown[:: -(-len(unknown) // GAP_CALIBRATION_ROWS)]]
     log_price = _log_price(rows)
     fields = dict(
         trim=("variant",),
@@ -707,5 +707,5 @@ def fit_price_model(
     kernel = fit_kernel(data, every if stacking.weights[3] else every[:1])  # without a weight nobody asks it
     parts = [answering, *([s] for s in spreads[-2:])]
     model = _assemble(data, data.additive, fit_donors(data, train, every), parts, kernel, stacking, calibration, scores)
-    model.gap_calibration = _calibrate_gaps(blind, train[first])
+    model.gap_calibration = _calibrate_gaps(blind, train, np.flatnonzero(first))
     return model
