@@ -8,9 +8,10 @@ __all__ = ['MAX_READ_SINGLY', 'MAX_RIDGE_ROWS', 'DESIGN_BLOCK_ROWS', 'MAX_TOKENS
            'DesignMatrix', 'fit_token_effects', 'at_age', 'DepreciationCurves']
 
 # %% ../../nbs/model/01_hedonic.ipynb #de0d707b
+from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -219,13 +220,14 @@ def _vocabulary(cars: list[CarKey], car: np.ndarray, least: int = 2) -> dict[str
     return {w: i for i, w in enumerate(sorted(w for w, n in count.items() if n >= least))}
 
 
-def _word_rows(cars: list[CarKey], place: dict[str, int]) -> sparse.csr_matrix:
-    "0 and 1 for each car and word (cars, words)."
-    hits = [sorted(place[w] for w in token_features(c) if w in place) for c in cars]
-    ends = np.cumsum([0, *map(len, hits)])
-    return sparse.csr_matrix(
-        (np.ones(ends[-1]), np.fromiter((j for h in hits for j in h), int, ends[-1]), ends), (len(cars), len(place))
-    )
+def _word_rows(texts: Iterable[Iterable[str]], place: dict[str, int]) -> sparse.csr_matrix:
+    "0 and 1 for each text and word that has a place (texts, words)."
+    hits = array("i")
+    ends = [0]
+    for words in texts:
+        hits.extend(sorted(place[w] for w in words if w in place))
+        ends.append(len(hits))
+    return sparse.csr_matrix((np.ones(len(hits)), np.array(hits), np.array(ends)), (len(ends) - 1, len(place)))
 
 # %% ../../nbs/model/01_hedonic.ipynb #f01db9dd
 def _sign_constrained_ridge(
@@ -275,7 +277,7 @@ class DesignMatrix:
         self.of_state = [n for n in USAGE_FEATURES if n in self.knots]
         self.static = sparse.hstack(
             [
-                _word_rows(cars, self.vocabulary),
+                _word_rows(map(token_features, cars), self.vocabulary),
                 *(sparse.csr_matrix(piecewise_linear_basis(specs[n], self.knots[n])) for n in self.of_car),
             ]
         ).tocsr()
@@ -301,13 +303,7 @@ def _token_rows(texts: pd.Series, kind: str) -> tuple[sparse.csr_matrix, list[st
         count.update(dict.fromkeys(own, n))
     frequent = sorted((-n, token) for token, n in count.items() if n >= MIN_TOKEN_ROWS)[:MAX_TOKENS]
     place = {token: i for i, (_, token) in enumerate(frequent)}
-    hits = [sorted(place[t] for t in own if t in place) for own in [*found, []]]
-    ends = np.cumsum([0, *map(len, hits)])
-    ones = np.ones(ends[-1])
-    each = sparse.csr_matrix(
-        (ones, np.fromiter((j for h in hits for j in h), int, ends[-1]), ends), (len(hits), len(place))
-    )
-    return each[code], list(place)
+    return _word_rows([*found, []], place)[code], list(place)
 
 
 def fit_token_effects(
