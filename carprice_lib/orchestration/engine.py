@@ -362,7 +362,7 @@ def _seen(self: Cluster) -> dict[str, dict[str, Any]]:
         "run the command again when it is back."
     )
 
-
+# %% ../../nbs/orchestration/05_engine.ipynb #c090dff5
 @patch
 def _asked(self: Cluster, workers: list[str]) -> dict[str, Any]:
     "What workers compute with, or why they cannot tell."
@@ -426,7 +426,7 @@ def _send(self: Cluster, task: _Task, work: Callable[..., Any]) -> None:
         pure=False,
     )
 
-
+# %% ../../nbs/orchestration/05_engine.ipynb #b5289153
 @patch
 def _await_workers(self: Cluster) -> None:
     "Wait until somebody takes work; raises `CliError` as `look` does."
