@@ -885,8 +885,9 @@ def _has_gaps(file: pq.ParquetFile, column: str) -> bool:
     place = file.schema_arrow.names.index(column)
     flat = file.metadata.num_columns == len(file.schema_arrow.names)
     told = [group.column(place).statistics if flat else None for group in groups]
-    if all(t is not None and t.has_null_count for t in told):
-        return any(t.null_count for t in told)
+    missing = [t.null_count if t is not None and t.has_null_count else None for t in told]
+    if None not in missing:
+        return any(missing)
     return any(batch.column(0).null_count for batch in file.iter_batches(columns=[column]))
 
 
