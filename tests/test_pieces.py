@@ -34,7 +34,7 @@ market:
   attributes:
     town: {column: town, kind: place}
     body: {column: body, kind: category}
-    doors: {column: doors, kind: number}
+    doors: {column: doors, kind: category}
 """
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,8 @@ def market():
     rows["doors"] = rng.choice([3, 5], len(rows))
     rows = rows[[*FIELDS, "price", "town", "body", "doors"]]
     shown = rows[:200].assign(town="Aachen")
-    slipped = rows[200:230].assign(price="49000000")
+    slipped = rows[200:260].assign(price=lambda df: pd.to_numeric(df["price"], errors="coerce") * 14)
+    slipped["price"] = slipped["price"].astype("str")
     rows = pd.concat([rows, rows[300:470], shown, slipped], ignore_index=True)
     return rows.sample(frac=1, random_state=1, ignore_index=True)
 
@@ -79,6 +80,11 @@ def cut(rows, number, form="parquet"):
 def tables(root):
     "What was written."
     return {table: pd.read_parquet(root / f"data/prepared/{table}.parquet") for table in TABLES}
+
+
+def both_sides(found):
+    "All rows that are kept, whatever their side."
+    return contents(pd.concat([found["train"], found["test"]]).drop(columns="split_time"))
 
 
 def contents(rows):
@@ -150,7 +156,7 @@ def test_copies_in_two_towns_stay_together(market, once):
 def test_types_of_all_pieces_are_one(market, tmp_path):
     parts = [rows for rows, _ in cut(market, 4)]
     parts[0] = parts[0].assign(doors=None, variant=None, seats=None)
-    parts[1] = parts[1].drop(columns=["doors", "owner"])
+    parts[1] = parts[1].drop(columns="owner")
     parts[3] = parts[3].assign(doors=parts[3]["doors"].where(parts[3].index % 2 == 0), town=None)
     root = project(tmp_path, [(rows, "parquet") for rows in parts])
     prepare("market", 7, root=root)
@@ -158,8 +164,10 @@ def test_types_of_all_pieces_are_one(market, tmp_path):
     expected = tables(root)
     prepare("market", 7, root=root, **PIECES)
     assert {t: pq.read_schema(root / f"data/prepared/{t}.parquet") for t in TABLES} == schemas
+    found = tables(root)
+    assert both_sides(found) == both_sides(expected)
     for table in ("duplicates", "outliers"):
-        pd.testing.assert_frame_equal(tables(root)[table], expected[table])
+        pd.testing.assert_frame_equal(found[table], expected[table])
     assert pq.ParquetFile(root / "data/prepared/train.parquet").num_row_groups > 5
 
 
