@@ -155,8 +155,8 @@ def test_copies_in_two_towns_stay_together(market, once):
 
 def test_types_of_all_pieces_are_one(market, tmp_path):
     parts = [rows for rows, _ in cut(market, 4)]
-    parts[0] = parts[0].assign(doors=None, variant=None, seats=None)
-    parts[1] = parts[1].drop(columns="owner")
+    parts[0] = parts[0].assign(variant=None, seats=None)
+    parts[1] = parts[1].drop(columns=["doors", "owner"])
     parts[3] = parts[3].assign(doors=parts[3]["doors"].where(parts[3].index % 2 == 0), town=None)
     root = project(tmp_path, [(rows, "parquet") for rows in parts])
     prepare("market", 7, root=root)
