@@ -92,6 +92,7 @@ class Column(BaseModel):
     units: dict[str, float] = {}  # further units: how many of ours is one
     named: bool = False  # do only numbers count that name their unit, as within a title?
     factor: float | None = None  # what every number is multiplied by
+    thousands_below: float | None = None  # smaller distances of cars from their fourth year on are in thousands
     decimal: Literal["", ".", ","] = ""  # mark before the decimals; found out by default
     format: str | None = None  # of years and dates, as strptime writes it; ISO by default; makes a number of a date
     calendar: Literal["", "buddhist", "persian", "japanese"] = ""  # that years are counted in; ours by default
@@ -142,6 +143,8 @@ def check_settings(
     given = column.model_fields_set - {"column", "value", "kind"}
     dated = kind == "number" and column.format and isinstance(column, Attribute)
     allowed = SETTINGS_OF_DATED if dated else SETTINGS_OF_KIND[kind]
+    if name == "km_driven":
+        allowed = (*allowed, "thousands_below")
     useless = sorted(s for s in given - set(allowed) if getattr(column, s))
     if useless:
         raise ValueError(

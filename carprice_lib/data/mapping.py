@@ -26,7 +26,7 @@ from carprice_lib.data.parsing import (
     parse_numbers,
     parse_years,
 )
-from .schema import FIELDS, blank_optional, decimal_years, row_reasons
+from .schema import FIELDS, age_years, blank_optional, decimal_years, lacks_thousands, row_reasons
 from .vocabulary import fold
 
 # %% ../../nbs/data/08_mapping.ipynb #815f18b9
@@ -215,6 +215,13 @@ def _dropped(df: pd.DataFrame, drop: Mapping[str, list[str]]) -> pd.Series:
     return out
 
 # %% ../../nbs/data/08_mapping.ipynb #14f44a91
+def _with_thousands(df: pd.DataFrame, below: float, as_of: str) -> pd.Series:
+    "Distances, with the thousands that sellers left out (n,)."
+    age = age_years(pd.to_numeric(df["year"], errors="coerce"), df["listed_on"], as_of)
+    km = pd.to_numeric(df["km_driven"], errors="coerce")
+    return df["km_driven"].mask(lacks_thousands(km, age, below), 1_000 * km)
+
+
 def map_columns(
     raw: pd.DataFrame,  # rows of a source (n, columns)
     source: Source,  # its entry
@@ -236,6 +243,8 @@ def map_columns(
             df[f.name] = pd.Series(np.nan if f.numeric else None, raw.index, dtype=column_dtype(f.name))
     if "variant" in columns:
         df["variant"] = _trim(df)
+    if (below := columns["km_driven"].thousands_below if "km_driven" in columns else None) is not None:
+        df["km_driven"] = _with_thousands(df, below, source.as_of)
     other = pd.Series(False, raw.index)
     if source.columns and "price" in df:
         df["price"], other = _priced(raw, source, df["price"])

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['FUELS', 'TRANSMISSIONS', 'OWNERS', 'FIELDS', 'RESERVED_NAMES', 'KM_A_YEAR', 'PLACEHOLDER_PRICES', 'REASONS',
            'Listing', 'FLAGS', 'MAX_TEXT', 'Field', 'schema_frame', 'age_years', 'decimal_years', 'is_placeholder',
-           'impossible_km', 'row_reasons', 'blank_optional', 'error_sentence', 'read_listing', 'read_attributes']
+           'impossible_km', 'lacks_thousands', 'row_reasons', 'blank_optional', 'error_sentence', 'read_listing',
+           'read_attributes']
 
 # %% ../../nbs/data/00_schema.ipynb #d158b46d
 import difflib
@@ -274,6 +275,19 @@ def impossible_km(
     km = np.asarray(km, float)
     age = np.asarray(age, float)
     return (km < 0) | (km > FIELDS["km_driven"].high) | (km > KM_A_YEAR * (age + 1)) | ((km < 100) & (age >= 3))
+
+
+def lacks_thousands(
+    km: Any,  # odometer readings in km (n,)
+    age: Any,  # ages in years (n,)
+    below: float = 1_000,  # readings that are looked at, km
+) -> "np.ndarray":  # True where the reading is likelier in thousands (n,)
+    "Which cars from their fourth year on have run so little that their sellers may have left the thousands out?"
+    import numpy as np
+
+    km = np.asarray(km, float)
+    age = np.asarray(age, float)
+    return (km > 0) & (km < below) & (age >= 3) & ~impossible_km(1_000 * km, age)
 
 # %% ../../nbs/data/00_schema.ipynb #88015af0
 REASONS = (
