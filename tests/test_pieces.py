@@ -240,7 +240,6 @@ def test_files_that_change_meanwhile_are_told(prepared):
             prepare("market", 7, root=root, **PIECES)
     assert written(root) == before
 
-
 RUN = """
 import resource, signal, sys
 from unittest.mock import patch
