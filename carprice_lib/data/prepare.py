@@ -342,9 +342,10 @@ def _mark_outliers(cleaned: _Cleaned) -> tuple[np.ndarray, np.ndarray]:
 def _good(cleaned: _Cleaned, far: np.ndarray) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     "Rows of each piece that can be used, and those whose price is none, in the commonest spelling."
     spellings = {name: common_spellings(counts) for name, counts in cleaned.counts.items()}
+    several = {n: words for n, words in spellings.items() if any(word != ours for word, ours in words.items())}
     start = 0
     for piece in cleaned.shelf:
-        for name, words in spellings.items():
+        for name, words in several.items():
             spelled = piece[name].map(words).astype("str")
             piece = piece.assign(**{name: spelled.where(piece["row"] <= cleaned.own, piece[name])})
         out = far[start : start + len(piece)]

@@ -21,10 +21,12 @@ def row_keys(
     attributes: list[str] = [],  # further columns, in which copies of one listing may differ
 ) -> pd.DataFrame:  # hashes `content` and `copies`, `price`, is the distance `told`, `listed_on` (n, 5 at most)
     "What decides to which group a row belongs, and on which side it goes."
-    content = _hashed(df[[*fields, *attributes]])
-    keys = dict(content=content, price=df["price"].to_numpy(float))
+    cars = df[[*fields, *attributes, "price"]]
+    if attributes:  # texts are hashed twice, so that their distinct ones are looked for once
+        cars = cars.astype(dict.fromkeys(cars.select_dtypes("str"), "category"))
+    keys = dict(content=_hashed(cars.drop(columns="price")), price=df["price"].to_numpy(float))
     if attributes:
-        keys |= dict(copies=_hashed(df[[*fields, "price"]]), told=df["km_driven"].notna().to_numpy())
+        keys |= dict(copies=_hashed(cars[[*fields, "price"]]), told=df["km_driven"].notna().to_numpy())
     if "listed_on" in df:
         keys["listed_on"] = df["listed_on"].astype("datetime64[us]").to_numpy()
     return pd.DataFrame(keys)
