@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['DEFAULTS', 'MAX_ROWS_PER_TREE', 'PROVEN_XGBOOST', 'MAX_ROWS_AT_ONCE', 'resolve_params', 'default_max_depth',
-           'rounds_multiplier', 'wear_feature_weight', 'train_booster', 'predict_booster', 'pseudo_huber_weights',
-           'pseudo_huber_objective', 'concat_boosters', 'fit_stacking_weights', 'read_ubj', 'FewRowsPredictor']
+           'rounds_multiplier', 'wear_feature_weight', 'RowSource', 'train_booster', 'predict_booster',
+           'pseudo_huber_weights', 'pseudo_huber_objective', 'read_ubj', 'write_ubj', 'concat_boosters',
+           'fit_stacking_weights', 'FewRowsPredictor']
 
 # %% ../../nbs/model/04_boosting.ipynb #13eda6a9
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from fastcore.basics import patch
@@ -66,14 +67,20 @@ def wear_feature_weight(
     rows: int,  # training rows
 ) -> float:  # 1: as often as any other column
     "How often a split is offered a column of wear, beside other columns; measured on 3,000 to 80,000 rows."
-    return float(np.clip(20_000 / max(rows, 1), 0.25, 4.0))
+    return float(np.clip(20_000 / max(rows, 1), 0.25, 1.25))
 
 # %% ../../nbs/model/04_boosting.ipynb #ac43d55e
 MAX_ROWS_PER_TREE = 1_000_000  # rows that a tree learns from at most
 
 
+class RowSource(Protocol):
+    "An array, or what makes some rows of one when asked for them."
+
+    def __getitem__(self, rows: Any) -> np.ndarray: ...
+
+
 def train_booster(
-    X: np.ndarray,  # float32 (n, p)
+    X: RowSource,  # float32 (n, p)
     y: np.ndarray,  # target (n,)
     huber_slope: float,  # errors far below this count by their square, those far above by their size
     names: list[str],  # names of the columns (p,)
@@ -117,7 +124,7 @@ def train_booster(
             xgb.QuantileDMatrix(X[some], y[some], **columns),
             rounds,
             xgb_model=booster,
-            obj=partial(pseudo_huber_objective, y[some], huber_slope),
+            obj=partial(pseudo_huber_objective, huber_slope),
         )
     return booster
 
@@ -139,91 +146,15 @@ def pseudo_huber_weights(
 
 
 def pseudo_huber_objective(
-    y: np.ndarray,  # target (n,)
     huber_slope: float,  # errors far below this count by their square, those far above by their size
     y_pred: np.ndarray,  # what the trees say so far (n,)
-    rows: Any,  # as XGBoost hands them over; unused
+    rows: xgb.DMatrix,  # those learned from, with their labels
 ) -> tuple[np.ndarray, np.ndarray]:  # first and second derivative (n,)
     "The pseudo-Huber loss, with the weight of iteratively reweighted least squares in place of its second derivative."
     # `reg:pseudohubererror` has the true one, weight³: so small far from the price that leaves overshoot there
-    weight = pseudo_huber_weights(y_pred - y, huber_slope)
-    return weight * (y_pred - y), weight
-
-# %% ../../nbs/model/04_boosting.ipynb #2833b5cd
-def _with_arrays(part: dict) -> dict:
-    "A part of XGBoost's JSON, a tree's numbers as arrays: as Python's own they would fill gigabytes."
-    if "left_children" in part:
-        return {name: np.array(v) if isinstance(v, list) and v else v for name, v in part.items()}
-    return part
-
-
-def _scaled_trees(booster: xgb.Booster, share: float) -> tuple[dict, list[dict]]:
-    "A booster as XGBoost's own JSON, and its trees with their leaves scaled, what it starts from among them."
-    made = json.loads(booster.save_raw("json"), object_hook=_with_arrays)
-    trees = made["learner"]["gradient_booster"]["model"]["trees"]
-    learner = made["learner"]
-    start = (
-        json.loads(learner["learner_model_param"]["base_score"])[0]
-        if learner["objective"]["name"] == "reg:squarederror"
-        else 0.0
-    )
-    for i, tree in enumerate(trees):
-        more = 0.0 if i else start
-        limits = tree["split_conditions"]
-        tree["split_conditions"] = np.where(tree["left_children"] < 0, (limits + more) * share, limits)
-    return made, trees
-
-# %% ../../nbs/model/04_boosting.ipynb #e26c3a21
-def concat_boosters(
-    questions: Sequence[Sequence[xgb.Booster]],  # for each question the boosters whose mean answers it
-    threads: int = 2,  # when asked
-) -> xgb.Booster:  # one that gives (n, questions)
-    "One set of trees that answers several questions."
-    # a prediction is a sum over trees: the mean of boosters is the sum over all their trees, leaves scaled to match
-    trees: list[dict]
-    asked: list[int]
-    trees = []
-    asked = []
-    for i, boosters in enumerate(questions):
-        for booster in boosters:
-            made, own = _scaled_trees(booster, 1 / len(boosters))
-            trees = trees + own
-            asked = asked + [i] * len(own)
-    for i, tree in enumerate(trees):
-        tree["id"] = i
-    learner = made["learner"]
-    learner["gradient_booster"]["model"] |= dict(trees=trees, tree_info=asked, iteration_indptr=[0, len(trees)])
-    learner["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"] = str(len(trees))
-    learner["learner_model_param"] |= dict(num_target=str(len(questions)), base_score=str([0] * len(questions)))
-    learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
-    text = json.dumps(made, ensure_ascii=False, default=np.ndarray.tolist)
-    return xgb.Booster({"nthread": threads}, model_file=bytearray(text.encode()))
-
-# %% ../../nbs/model/04_boosting.ipynb #fe5b7175
-def fit_stacking_weights(
-    y_pred: np.ndarray,  # what each model said out of fold (n, models)
-    y: np.ndarray,  # log prices (n,)
-    huber_slope: float = 0.02,  # errors far below this count by their square
-) -> np.ndarray:  # weights, none below 0, 1 in sum (models,)
-    "Weights of models that together err least."
-
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        rest = y_pred @ w - y
-        size = np.sqrt(rest * rest + huber_slope * huber_slope)
-        return size.mean(), y_pred.T @ (rest / size) / len(y)
-
-    models = y_pred.shape[1]
-    sum_to_one = dict(type="eq", fun=lambda w: w.sum() - 1, jac=lambda w: np.ones(models))
-    found = minimize(
-        loss,
-        np.full(models, 1 / models),
-        jac=True,
-        method="SLSQP",
-        bounds=[(0, 1)] * models,
-        constraints=sum_to_one,
-        options=dict(ftol=1e-10),
-    )
-    return np.round(np.clip(found.x, 0, 1), 3)
+    error = y_pred - rows.get_label()
+    weight = pseudo_huber_weights(error, huber_slope)
+    return weight * error, weight
 
 # %% ../../nbs/model/04_boosting.ipynb #5c7e1bc9
 _FORMS = dict(d=">f", D=">d", i=">b", U=">B", I=">h", l=">i", L=">q")  # kinds of numbers, as NumPy and struct name them
@@ -271,6 +202,112 @@ def read_ubj(
         name, at = _text(raw, at)
         found[name], at = read_ubj(raw, at)
     return found, at + 1
+
+# %% ../../nbs/model/04_boosting.ipynb #5c1d20a7
+_MARKS = {np.dtype(form): mark.encode() for mark, form in _FORMS.items()}
+
+
+def _sized(raw: bytes) -> bytes:
+    "A text's bytes with their length before them."
+    return b"L" + struct.pack(">q", len(raw)) + raw
+
+
+def write_ubj(
+    value: Any,  # as `read_ubj` gives it
+) -> Iterator[bytes]:  # piece by piece
+    "A value as UBJSON; raises KeyError for an array of a kind of number that XGBoost does not write."
+    if isinstance(value, str):
+        yield b"S" + _sized(value.encode())
+    elif isinstance(value, dict):
+        yield b"{"
+        for name, own in value.items():
+            yield _sized(name.encode())
+            yield from write_ubj(own)
+        yield b"}"
+    elif isinstance(value, np.ndarray):
+        form = value.dtype.newbyteorder(">")
+        yield b"[$" + _MARKS[form] + b"#L" + struct.pack(">q", len(value))
+        yield value.astype(form, copy=False).tobytes()
+    elif isinstance(value, list):
+        yield b"[#L" + struct.pack(">q", len(value))
+        for own in value:
+            yield from write_ubj(own)
+    else:
+        yield struct.pack(">cq", b"L", value)
+
+# %% ../../nbs/model/04_boosting.ipynb #2833b5cd
+def _scaled_trees(booster: xgb.Booster, share: float) -> tuple[dict, list[dict]]:
+    "A booster as XGBoost tells it, and its trees with their leaves scaled, what it starts from among them."
+    made, _ = read_ubj(booster.save_raw("ubj"))
+    learner = made["learner"]
+    trees = learner["gradient_booster"]["model"]["trees"]
+    start = (
+        json.loads(learner["learner_model_param"]["base_score"])[0]
+        if learner["objective"]["name"] == "reg:squarederror"
+        else 0.0
+    )
+    for i, tree in enumerate(trees):
+        more = 0.0 if i else start
+        if more == 0 and share == 1:
+            continue
+        leaf = tree["left_children"] < 0
+        limits = tree["split_conditions"].copy()
+        values = limits[leaf].astype(str).astype(float)  # as XGBoost writes them: the shortest decimal for each float32
+        limits[leaf] = (values + more) * share
+        tree["split_conditions"] = limits
+    return made, trees
+
+# %% ../../nbs/model/04_boosting.ipynb #e26c3a21
+def concat_boosters(
+    questions: Sequence[Sequence[xgb.Booster]],  # for each question the boosters whose mean answers it
+    threads: int = 2,  # when asked
+) -> xgb.Booster:  # one that gives (n, questions)
+    "One set of trees that answers several questions."
+    # a prediction is a sum over trees: the mean of boosters is the sum over all their trees, leaves scaled to match
+    trees: list[dict] = []
+    asked: list[int] = []
+    for i, boosters in enumerate(questions):
+        for booster in boosters:
+            made, own = _scaled_trees(booster, 1 / len(boosters))
+            trees = trees + own
+            asked = asked + [i] * len(own)
+    for i, tree in enumerate(trees):
+        tree["id"] = i
+    learner = made["learner"]
+    learner["gradient_booster"]["model"] |= dict(trees=trees, tree_info=asked, iteration_indptr=[0, len(trees)])
+    learner["gradient_booster"]["model"]["gbtree_model_param"]["num_trees"] = str(len(trees))
+    learner["learner_model_param"] |= dict(num_target=str(len(questions)), base_score=str([0] * len(questions)))
+    learner["objective"] = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
+    raw = bytearray()
+    for piece in write_ubj(made):
+        raw += piece
+    return xgb.Booster({"nthread": threads}, model_file=raw)
+
+# %% ../../nbs/model/04_boosting.ipynb #fe5b7175
+def fit_stacking_weights(
+    y_pred: np.ndarray,  # what each model said out of fold (n, models)
+    y: np.ndarray,  # log prices (n,)
+    huber_slope: float = 0.02,  # errors far below this count by their square
+) -> np.ndarray:  # weights, none below 0, 1 in sum (models,)
+    "Weights of models that together err least."
+
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        rest = y_pred @ w - y
+        size = np.sqrt(rest * rest + huber_slope * huber_slope)
+        return size.mean(), y_pred.T @ (rest / size) / len(y)
+
+    models = y_pred.shape[1]
+    sum_to_one = dict(type="eq", fun=lambda w: w.sum() - 1, jac=lambda w: np.ones(models))
+    found = minimize(
+        loss,
+        np.full(models, 1 / models),
+        jac=True,
+        method="SLSQP",
+        bounds=[(0, 1)] * models,
+        constraints=sum_to_one,
+        options=dict(ftol=1e-10),
+    )
+    return np.round(np.clip(found.x, 0, 1), 3)
 
 # %% ../../nbs/model/04_boosting.ipynb #e038bef7
 PROVEN_XGBOOST = ("3.2.0",)  # versions whose trees are read by hand, proven below; with another, the booster answers

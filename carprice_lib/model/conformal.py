@@ -22,7 +22,7 @@ from scipy.optimize import isotonic_regression
 from .._xgboost import xgb
 from ..data.schema import FIELDS
 from ..errors import ModelError
-from .features import TARGET_ENCODING_NAMES, USAGE_FEATURES, price_directions, quantize
+from .features import USAGE_FEATURES, price_directions, quantize
 from .hedonic import interpolate
 
 # %% ../../nbs/model/03_conformal.ipynb #c41d93e7
@@ -71,7 +71,8 @@ def fit_scale_model(
         monotone_constraints=shape,
     )
     top = np.minimum(size, np.quantile(size, 0.99)) + 0.01
-    return xgb.train(options, xgb.DMatrix(X, top, feature_names=xgb_names(names), nthread=threads), 150)
+    rows = xgb.QuantileDMatrix(X, top, feature_names=xgb_names(names), nthread=threads)  # a byte a number, not eight
+    return xgb.train(options, rows, 150)
 
 # %% ../../nbs/model/03_conformal.ipynb #da074642
 MIN_ANNUAL_DEPRECIATION = 0.02  # of the log price for each year of age
@@ -453,11 +454,10 @@ def model_name(
 @patch(cls_method=True)
 def fit(
     cls: ApplicabilityDomain,
-    X: np.ndarray,
-    names: Sequence[str],  # what the trees read of the training rows (n, p), out of fold
+    unseen: Mapping[str, np.ndarray],  # level: which training rows have a group that no other fold has (n,)
     state: np.ndarray,  # their states (n, 7)
     scores: np.ndarray,  # their scores (n,), NaN where there is none
-    models: Sequence[str],  # their makes and models, from `model_name` (n,)
+    models: Sequence[str] | np.ndarray,  # their makes and models, from `model_name` (n,)
     least: int = 100,  # rows that tell how wrong an unknown level goes
 ) -> "ApplicabilityDomain":
     "Learn limits, and how much more wrong cars of unknown groups went."
@@ -473,7 +473,7 @@ def fit(
     usual = np.quantile(np.abs(scores[some]), 0.9)
     floor = 1.0
     for level in reversed(UNSEEN_LEVELS):
-        new = some & (X[:, list(names).index(f"cars.{level}")] == 0)
+        new = some & unseen[level]
         if new.sum() >= least:
             self.unseen_inflation[level] = round(float(np.quantile(np.abs(scores[new]), 0.9) / usual), 3)
         floor = self.unseen_inflation[level] = max(self.unseen_inflation[level], floor)

@@ -9,11 +9,13 @@ __all__ = ['TEXT_FIELDS', 'SPEC_FIELDS', 'NUMBER_KINDS', 'WORD_KINDS', 'TOKEN_KI
            'TARGET_ENCODING_NAMES', 'CarKey', 'quantize', 'encoded_attributes', 'monotone_attributes', 'join_entries',
            'tokens_of', 'AttributeEncoder', 'car_key', 'unique_cars', 'price_directions', 'usage_features_of',
            'usage_features', 'sample_dominated_pairs', 'group_keys', 'GroupEncoder', 'group_kfold',
-           'HierarchicalTargetEncoder']
+           'HierarchicalTargetEncoder', 'OutOfFoldMeans']
 
 # %% ../../nbs/model/00_features.ipynb #744c8954
 import re
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -220,11 +222,11 @@ def unique_cars(
     for field in (*TEXT_FIELDS, *SPEC_FIELDS):
         read = _text if field in TEXT_FIELDS else _number
         own, different = pd.factorize(df[field]) if field in df else (np.full(len(df), -1), [])
-        columns.append((own, [*map(read, different), None]))
+        columns.append((own.astype(np.int32), [*map(read, different), None]))
     for name in attributes.names:
         numbers = out_of_fold[name] if name in out_of_fold else _encoded(df, name, attributes)
         own, different = pd.factorize(numbers)
-        columns.append((own, [*different.tolist(), None]))
+        columns.append((own.astype(np.int32), [*different.tolist(), None]))
     code = np.zeros(len(df), int)
     for own, values in columns:
         code = pd.factorize(code * len(values) + own + 1)[0]
@@ -468,12 +470,17 @@ class GroupEncoder:
 
 
 @patch(cls_method=True)
-def fit(
+def fit_transform(
     cls: GroupEncoder,
-    named: list[dict[str, str]],  # levels of the training cars
-) -> "GroupEncoder":
+    named: Iterable[dict[str, str]],  # levels of each training car, read one by one: all would fill a kilobyte a car
+) -> tuple["GroupEncoder", dict[str, np.ndarray]]:  # fitted; level: number of each car's group (cars,)
     "Number the groups of training cars."
-    return cls({level: list(dict.fromkeys(n[level] for n in named)) for level in PARENT_LEVEL})
+    known: dict[str, dict[str, int]] = {level: {} for level in PARENT_LEVEL}
+    numbers = {level: array("i") for level in PARENT_LEVEL}
+    for own in named:
+        for level, groups in known.items():
+            numbers[level].append(groups.setdefault(own[level], len(groups)))
+    return cls({level: list(groups) for level, groups in known.items()}), {n: np.array(x) for n, x in numbers.items()}
 
 # %% ../../nbs/model/00_features.ipynb #8cab1e56
 @patch
@@ -510,11 +517,12 @@ def restricted(
 def parents(
     self: GroupEncoder,
     numbers: dict[str, np.ndarray],  # level: group of each training car (cars,)
-    level: str,  # one with a parent
-) -> np.ndarray:  # number of the parent of each of its groups (groups,)
+    level: str,
+) -> np.ndarray:  # number of the parent of each of its groups (groups,), 0 where it has none
     "In which wider group each group lies."
-    out = np.empty(len(self.names[level]), int)
-    out[numbers[level]] = numbers[PARENT_LEVEL[level] or ""]
+    out = np.zeros(len(self.names[level]), int)
+    if parent := PARENT_LEVEL[level]:
+        out[numbers[level]] = numbers[parent]
     return out
 
 # %% ../../nbs/model/00_features.ipynb #a645453b
@@ -538,46 +546,63 @@ class HierarchicalTargetEncoder:
         self.tables = tables
 
 
-def _shrunken_mean(
-    code: np.ndarray, y: np.ndarray, wider: np.ndarray, m: float, own: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    "Shrunk mean and count of each row's group (n,), without the row's own fold of it where `own` codes that."
-    s = np.bincount(code, y)[code]
-    n = np.bincount(code)[code]
-    if own is not None:
-        s, n = s - np.bincount(own, y)[own], n - np.bincount(own)[own]
-    return (s + m * wider) / (n + m), n
+@dataclass
+class OutOfFoldMeans:
+    "The same for training rows, which must not see the prices of their own fold."
+
+    numbers: dict[str, np.ndarray]  # level: group of each training car (cars,)
+    car: np.ndarray  # car of each row (n,)
+    fold: np.ndarray  # of each row (n,)
+    tables: dict[
+        str, np.ndarray
+    ]  # level: mean and log(1 + cars) of each group in the other folds, float32 (groups, folds, 2)
+
+    def of_level(
+        self,
+        level: str,
+        rows: np.ndarray | slice = slice(None),  # places of some rows (m,); all by default
+    ) -> np.ndarray:  # float32 (m, 2)
+        "Mean and log(1 + cars) of the groups of rows."
+        return self.tables[level][self.numbers[level][self.car[rows]], self.fold[rows]]
+
+    def __getitem__(
+        self,
+        rows: np.ndarray | slice,  # places of some rows (m,)
+    ) -> np.ndarray:  # in the order of `TARGET_ENCODING_NAMES`, float32 (m, 2 x levels)
+        "All levels of rows."
+        return np.hstack([self.of_level(level, rows) for level in self.tables])
 
 # %% ../../nbs/model/00_features.ipynb #dc863eb3
 @patch(cls_method=True)
 def fit(
     cls: HierarchicalTargetEncoder,
-    rows: dict[str, np.ndarray],  # level: group of each training row (n,)
+    groups: GroupEncoder,
+    numbers: dict[str, np.ndarray],  # the groups; level: group of each training car (cars,)
+    car: np.ndarray,  # car of each row (n,)
     y: np.ndarray,  # log prices brought to one state (n,)
     fold: np.ndarray,  # fold of each row (n,)
     smoothing: float = 5.0,  # cars that a wider group's mean is worth
-) -> tuple[
-    "HierarchicalTargetEncoder", np.ndarray
-]:  # fitted; out-of-fold means and counts of the training rows, float32 (n, 2 x levels)
-    "Learn the means of groups, and give training rows those of other folds."
+) -> tuple["HierarchicalTargetEncoder", OutOfFoldMeans]:  # fitted, and what training rows see of it
+    "Learn the means of groups: of all rows, and without each fold."
     mean = float(quantize(y.mean()))
     k = fold.max() + 1
-    blind: dict[str | None, np.ndarray]
-    wide: dict[str | None, np.ndarray]
-    tables: dict[str, np.ndarray]
-    blind = {None: np.array([y[fold != f].mean() for f in range(k)])[fold]}
-    wide = {None: np.full(len(y), mean)}
+    blind: dict[str | None, np.ndarray] = {None: np.array([[y[fold != f].mean() for f in range(k)]])}
+    wide: dict[str | None, np.ndarray] = {None: np.array([mean])}
     tables = {}
-    out_of_fold = np.empty((len(y), 2 * len(PARENT_LEVEL)), np.float32)
-    for i, (level, parent) in enumerate(PARENT_LEVEL.items()):
-        code = rows[level]
-        blind[level], others = _shrunken_mean(code, y, blind[parent], smoothing, own=code * k + fold)
-        wide[level], cars = _shrunken_mean(code, y, wide[parent], smoothing)
-        out_of_fold[:, 2 * i] = blind[level]
-        out_of_fold[:, 2 * i + 1] = np.log1p(others)
-        tables[level] = np.zeros((code.max() + 1, 2))
-        tables[level][code] = quantize(np.column_stack([wide[level], np.log1p(cars)]))
-    return cls(mean, tables), out_of_fold
+    out_of_fold = {}
+    for level, parent in PARENT_LEVEL.items():
+        of_parent = groups.parents(numbers, level)
+        code = numbers[level][car]
+        size = len(groups.names[level])
+        sums, counts = np.bincount(code, y, size), np.bincount(code, minlength=size)
+        cell = code * k + fold
+        other_sums = sums[:, None] - np.bincount(cell, y, size * k).reshape(size, k)
+        others = counts[:, None] - np.bincount(cell, minlength=size * k).reshape(size, k)
+        wide[level] = (sums + smoothing * wide[parent][of_parent]) / (counts + smoothing)
+        blind[level] = (other_sums + smoothing * blind[parent][of_parent]) / (others + smoothing)
+        tables[level] = quantize(np.column_stack([wide[level], np.log1p(counts)]))
+        out_of_fold[level] = np.stack([blind[level], np.log1p(others)], axis=-1).astype(np.float32)
+    return cls(mean, tables), OutOfFoldMeans(numbers, car, fold, out_of_fold)
 
 # %% ../../nbs/model/00_features.ipynb #4f0410ae
 @patch

@@ -404,19 +404,21 @@ def fit(
 ) -> "UsageImputer":
     "Learn what is typical by full years of age, and how it is spread."
     table = pd.DataFrame(usage, columns=list(USAGE_FEATURES))
-    table["brand"] = [b or "" for b in brand]
-    told = table[table["log_km"].notna() & table["age"].notna()]
+    named = np.array([b or "" for b in brand], object)
+    tells = (table["log_km"].notna() & table["age"].notna()).to_numpy()
+    told = table.loc[tells, ["age", "log_km"]]
     own = cls(None, {}, [], [])
     if len(told):
         years = told.groupby(np.minimum(np.floor(told["age"]), OLDEST))
         own.curve = _rising_curve(years, years["log_km"].median())
         beyond = told["log_km"] - own.curve(told["age"].to_numpy())
-        makes = beyond.groupby(told["brand"])
+        makes = beyond.groupby(named[tells])
         shift = makes.median()[makes.size() >= MIN_BRAND_ROWS]
         own.brands = {str(make): float(quantize(v)) for make, v in shift.items()}
-        left = told["log_km"] - own.typical_distance(told["age"].to_numpy(), told["brand"].tolist())
+        left = told["log_km"] - own.typical_distance(told["age"].to_numpy(), named[tells])
         own.spread = quantize(np.quantile(left, USAGE_POINTS)).tolist()
-    sold = table[table["owners"].notna() & table["age"].notna() & (table["test_drive"] == 0)]
+    sells = table["owners"].notna() & table["age"].notna() & (table["test_drive"] == 0)
+    sold = table.loc[sells, ["age", "owners"]]
     lacking = table["owners"].isna().mean() if len(table) else 1.0
     if len(sold) and lacking <= MAX_MISSING_SHARE and sold["owners"].nunique() > 1:
         years = sold.groupby(np.minimum(np.floor(sold["age"]), OLDEST))

@@ -19,7 +19,7 @@ from .features import quantize
 # %% ../../nbs/model/05_kernel_ridge.ipynb #30ceefbf
 N_LANDMARKS = 400  # cars that others are compared with
 BLOCK_ROWS = 8  # rows of a product of matrices
-PIECE_ROWS = 512  # rows that are predicted at a time: their nearness fits in the processor's cache
+PIECE_ROWS = 512  # rows that are compared at a time: their nearness fits in the processor's cache
 N_SLOPE_LANDMARKS = 100  # of them, those that tell how fast a car wears
 LENGTH_SCALE = 1.0  # distance, in spreads per column, at which a landmark counts e^-½
 
@@ -116,17 +116,22 @@ def fit(
 
     few = np.arange(len(X))[:: -(-len(X) // MAX_KERNEL_ROWS)]
     self = cls.choose_landmarks(X[few], seed)
-    base = self._design(X[few])
     m = len(self.landmarks_)
-    paced = np.r_[0 : min(N_SLOPE_LANDMARKS, m), m : base.shape[1]]
-    design = np.hstack([base[:, :-1], *(base[:, paced] * w[:, None] for w in wear[few].T)])
+    own = len(self.coef_) - 1
+    paced = np.r_[0 : min(N_SLOPE_LANDMARKS, m), m : own + 1]
+    design = np.empty((len(few), own + wear.shape[1] * len(paced)))
+    for i in range(0, len(few), PIECE_ROWS):
+        piece = few[i : i + PIECE_ROWS]
+        base = self._design(X[piece])
+        slopes = (base[:, paced] * w[:, None] for w in wear[piece].T)
+        design[i : i + len(piece)] = np.hstack([base[:, :-1], *slopes])
     with threadpool_limits(1):  # sums in one order on every machine
-        fitted = Ridge(alpha=ALPHA, solver="cholesky").fit(design, y[few], sample_weight=weight[few])
-    own = base.shape[1] - 1
-    price, *slopes = np.split(quantize(fitted.coef_), [own, own + len(paced)])
+        ridge = Ridge(alpha=ALPHA, solver="cholesky", copy_X=False)
+        fitted = ridge.fit(design, y[few], sample_weight=weight[few])
+    price, *paces = np.split(quantize(fitted.coef_), [own, own + len(paced)])
     self.coef_[:, 0] = [*price, float(quantize(fitted.intercept_))]
-    for i, slope in enumerate(slopes):
-        self.coef_[paced, i + 1] = slope
+    for i, pace in enumerate(paces):
+        self.coef_[paced, i + 1] = pace
     return self
 
 # %% ../../nbs/model/05_kernel_ridge.ipynb #76b58dd5

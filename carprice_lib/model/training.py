@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FOLDS', 'MAX_CALIBRATION_ROWS', 'ENSEMBLE_MAX_ROWS', 'PARALLEL_MAX_ROWS', 'MAX_CATEGORIES', 'READ_FIELDS',
-           'FURTHER_FIELDS', 'GAP_CALIBRATION_ROWS', 'GAP_TRIALS', 'AdditiveModels', 'Cars', 'OutOfFoldData',
-           'describe_attributes', 'encode_attributes', 'prepare_training', 'parallelism', 'map_parallel', 'fit_booster',
-           'fit_kernel', 'Stacking', 'fit_donors', 'fit_price_model']
+           'FURTHER_FIELDS', 'GAP_CALIBRATION_ROWS', 'GAP_TRIALS', 'AdditiveModels', 'Cars', 'TrainingMatrix',
+           'OutOfFoldData', 'describe_attributes', 'encode_attributes', 'prepare_training', 'parallelism',
+           'map_parallel', 'fit_booster', 'fit_kernel', 'Stacking', 'fit_donors', 'fit_price_model']
 
 # %% ../../nbs/model/07_training.ipynb #1e920561
 from collections.abc import Callable, Iterable, Mapping
@@ -34,6 +34,7 @@ from carprice_lib.model.boosting import (
 )
 from carprice_lib.model.conformal import (
     MIN_ANNUAL_DEPRECIATION,
+    UNSEEN_LEVELS,
     ApplicabilityDomain,
     GapCalibration,
     SpreadCalibration,
@@ -55,6 +56,7 @@ from carprice_lib.model.features import (
     CarKey,
     GroupEncoder,
     HierarchicalTargetEncoder,
+    OutOfFoldMeans,
     encoded_attributes,
     group_keys,
     monotone_attributes,
@@ -114,6 +116,33 @@ class Cars:
 
 
 @dataclass
+class TrainingMatrix:
+    "What the trees read of training rows, made for some of them when asked for: all would fill 160 bytes a row."
+
+    usage: np.ndarray  # from `usage_features` (n, 7)
+    wear: list[int]  # its columns that vary
+    static: np.ndarray  # from `static_features`, float32 (cars, q)
+    car: np.ndarray  # car of each row (n,)
+    worth: np.ndarray  # `META_FEATURES` out of fold, float32 (n, 3)
+    means: OutOfFoldMeans  # of like cars
+
+    def __getitem__(
+        self,
+        rows: np.ndarray,  # places of some rows (m,)
+    ) -> np.ndarray:  # in the order of `feature_names`, float32 (m, p)
+        "What the trees read of some rows."
+        wear = self.usage[rows][:, self.wear].astype(np.float32)
+        return np.hstack([wear, self.static[self.car[rows]], self.worth[rows], self.means[rows]])
+
+    def unseen(
+        self,
+        level: str,  # one of `PARENT_LEVEL`
+    ) -> np.ndarray:  # (n,)
+        "Which rows have a group that no other fold has."
+        return self.means.of_level(level)[:, 1] == 0
+
+
+@dataclass
 class OutOfFoldData:
     "What trees and kernel learn from: all of it out of fold."
 
@@ -121,7 +150,7 @@ class OutOfFoldData:
     params: dict[str, float]  # all settings
     additive: AdditiveModels  # on all rows
     blind: AdditiveModels  # on those outside the first fold
-    X: np.ndarray  # what the trees read, float32 (n, p)
+    X: TrainingMatrix  # what the trees read
     y: np.ndarray  # log prices with the least fall added back (n,)
     hedonic: np.ndarray  # log price by the hedonic model (n,)
     curves: np.ndarray  # log price by the age curves (n,)
@@ -238,7 +267,7 @@ def encode_attributes(
     plain = AttributeEncoder({n: about for n, about in kinds.items() if about["kind"] in NUMBER_KINDS})
     cars, car = features.unique_cars(train, plain)
     design = DesignMatrix(cars, car, usage, plain)
-    hedonic, itself = design.solve(np.arange(len(y)), y, np.ones(len(y)), alpha)
+    hedonic, itself = design.solve(np.arange(len(y)), y, alpha)
     residual = y - itself[car] - hedonic.state(usage)
     bound = 5 * np.median(np.abs(residual))
     clipped = np.clip(residual, -bound, bound)
@@ -262,14 +291,13 @@ def _fit_additive(
 ) -> tuple[HedonicRegression, np.ndarray, np.ndarray, DepreciationCurves]:
     """Hedonic model, its price of each car (cars,), how much of it what is declared monotone makes (cars,), and age
     curves, fitted to some rows."""
-    same = np.ones(len(y))
-    hedonic, itself = design.solve(rows, y, same, alpha)
+    hedonic, itself = design.solve(rows, y, alpha)
     effect = hedonic.of_numbers(design.monotone) + np.zeros(len(itself))
     age = usage[rows, 0]
     spline = hedonic.splines.get("age", LinearSpline(AGE_GRID[:2], np.zeros(2)))
     left = y[rows] - hedonic.state(usage[rows], but=("age",)) - effect[design.car[rows]]
     start = spline(AGE_GRID) + (left - spline(age)).mean()
-    curves = DepreciationCurves.fit(start, groups, numbers, design.car[rows], age, left, same[rows])
+    curves = DepreciationCurves.fit(start, groups, numbers, design.car[rows], age, left)
     return hedonic, itself, effect, curves
 
 
@@ -285,7 +313,7 @@ def _out_of_fold_additive(
     """Out of fold: hedonic price, price by age curves and what usage and all that is declared monotone take (3, n),
     and what each car itself is worth (n, 3); and the models that do not know the first fold."""
     blind = np.empty((3, len(y)))
-    worth = np.empty((len(y), len(META_FEATURES)))
+    worth = np.empty((len(y), len(META_FEATURES)), np.float32)
     finest = AGE_CURVE_LEVELS[-1]
     for f in reversed(range(FOLDS)):
         out = np.flatnonzero(fold == f)
@@ -363,22 +391,13 @@ def prepare_training(
 
 def _fill_distance(train: pd.DataFrame, usage: np.ndarray) -> tuple[UsageImputer, np.ndarray]:
     "Learn how cars are used by age, and usage with the typical distance where a row tells none (n, 7)."
-    brand = train["brand"].astype("string").str.lower().str.split().str.join(" ").astype(object).fillna("").to_numpy()
+    code, makes = pd.factorize(train["brand"])  # each make once: a text for every row would fill 60 bytes
+    told = pd.Series(makes).astype("string").str.lower().str.split().str.join(" ")
+    brand = np.array([*told, ""], object)[code]
     imputer = UsageImputer.fit(usage, brand)
     return imputer, imputer.with_distance(usage, brand)
 
 # %% ../../nbs/model/07_training.ipynb #1e6ee06a
-def _matrix(wear: np.ndarray, static: np.ndarray, car: np.ndarray, worth: np.ndarray, like: np.ndarray) -> np.ndarray:
-    "Columns of rows, of their cars, and of rows again, as float32 (n, p), filled in place."
-    ends = np.cumsum([part.shape[1] for part in (wear, static, worth, like)])
-    X = np.empty((len(car), ends[-1]), np.float32)
-    X[:, : ends[0]] = wear
-    X[:, ends[0] : ends[1]] = static[car]
-    X[:, ends[1] : ends[2]] = worth
-    X[:, ends[2] :] = like
-    return X
-
-
 def _learn_additive(
     metadata: dict[str, Any],
     params: dict[str, float],
@@ -394,31 +413,29 @@ def _learn_additive(
     "Fit the additive models and the means of like cars, and say what each says out of fold."
     cars = blind_cars.cars
     car = blind_cars.car
-    named = [group_keys(c, metadata["narrow_attributes"]) for c in cars]
-    encoder = GroupEncoder.fit(named)
-    numbers = encoder.transform_many(named)
+    encoder, numbers = GroupEncoder.fit_transform(group_keys(c, metadata["narrow_attributes"]) for c in cars)
     design = DesignMatrix(cars, car, usage, attributes)
     alpha = params["hedonic_alpha"]
     blind, worth, without = _out_of_fold_additive(design, encoder, numbers, usage, y, alpha, fold)
     hedonic, car_price, effect, curves = _fit_additive(design, encoder, numbers, usage, y, alpha, np.arange(len(y)))
-    rows = {level: number.astype(np.int32)[car] for level, number in numbers.items()}
     still = y - hedonic.state(usage) - effect[car]
-    target_encoder, like = HierarchicalTargetEncoder.fit(rows, still, fold, params["smoothing"])
+    smoothing = params["smoothing"]
+    target_encoder, means = HierarchicalTargetEncoder.fit(encoder, numbers, car, still, fold, smoothing)
     others = np.flatnonzero(fold != 0)
-    seen = encoder.restricted({level: number[others] for level, number in rows.items()})
-    like_others, _ = HierarchicalTargetEncoder.fit(
-        {level: number[others] for level, number in rows.items()}, still[others], fold[others] - 1, params["smoothing"]
+    known_to_others = np.unique(car[others])
+    seen = encoder.restricted({level: number[known_to_others] for level, number in numbers.items()})
+    encoder_of_others, _ = HierarchicalTargetEncoder.fit(
+        encoder, numbers, car[others], still[others], fold[others] - 1, smoothing
     )
-    static = static_features(metadata, cars)
-    wear = usage[:, [USAGE_FEATURES.index(n) for n in metadata["numbers"]]]
+    wear = [USAGE_FEATURES.index(n) for n in metadata["numbers"]]
     both = blind[:2].mean(axis=0)
     huber_slope = max(float(np.median(np.abs(y - both))), 1e-6)
     return OutOfFoldData(
         metadata,
         params,
         AdditiveModels(attributes, imputer, usage_imputer, encoder, target_encoder, hedonic, curves),
-        AdditiveModels(attributes, imputer, usage_imputer, seen, like_others, *without),
-        X=_matrix(wear, static, car, worth, like),
+        AdditiveModels(attributes, imputer, usage_imputer, seen, encoder_of_others, *without),
+        X=TrainingMatrix(usage, wear, static_features(metadata, cars), car, worth, means),
         y=y,
         hedonic=blind[0],
         curves=blind[1],
@@ -487,7 +504,7 @@ def _positions(data: OutOfFoldData, rows: np.ndarray) -> np.ndarray:
 
 def _kernel_input(data: OutOfFoldData, rows: np.ndarray) -> np.ndarray:
     "What the kernel reads of some rows (n, q)."
-    return kernel_features(data.metadata, data.X[rows, len(data.metadata["numbers"]) :])
+    return kernel_features(data.metadata, data.X[rows][:, len(data.metadata["numbers"]) :])
 
 
 def fit_kernel(
@@ -610,9 +627,9 @@ def fit_donors(
     return DonorPool.fit([cars[i] for i in some], count[some], data.car_price[some], told)
 
 # %% ../../nbs/model/07_training.ipynb #42af596b
-def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame) -> GapCalibration:
-    "Where real prices lie within the mixtures of cars told in part, by a model that does not know the rows (n, ...)."
-    rows = train.iloc[:: -(-len(train) // GAP_CALIBRATION_ROWS)]
+def _calibrate_gaps(blind: PriceModel, train: pd.DataFrame, unknown: np.ndarray) -> GapCalibration:
+    "Where real prices lie within the mixtures of cars told in part, by a model that does not know some rows (m,)."
+    rows = train.iloc[unknown[:: -(-len(unknown) // GAP_CALIBRATION_ROWS)]]
     log_price = _log_price(rows)
     fields = dict(
         trim=("variant",),
@@ -643,6 +660,7 @@ def _assemble(
 ) -> PriceModel:
     "A price model from its parts: the boosters of price, lower and upper spread are given in this order."
     models = np.array([model_name(c.brand, c.model) for c in data.known.cars], object)[data.known.car]
+    unseen = {level: data.X.unseen(level) for level in UNSEEN_LEVELS}
     return PriceModel(
         data.metadata,
         data.params,
@@ -661,7 +679,7 @@ def _assemble(
         spread_calibration=calibration,
         conformity_scores=np.sort(scores[stacking.done]),
         gap_calibration=GapCalibration(),
-        domain=ApplicabilityDomain.fit(data.X, feature_names(data.metadata), data.usage, scores, models),
+        domain=ApplicabilityDomain.fit(unseen, data.usage, scores, models),
     )
 
 # %% ../../nbs/model/07_training.ipynb #e278e73d
@@ -689,5 +707,5 @@ def fit_price_model(
     kernel = fit_kernel(data, every if stacking.weights[3] else every[:1])  # without a weight nobody asks it
     parts = [answering, *([s] for s in spreads[-2:])]
     model = _assemble(data, data.additive, fit_donors(data, train, every), parts, kernel, stacking, calibration, scores)
-    model.gap_calibration = _calibrate_gaps(blind, train[first])
+    model.gap_calibration = _calibrate_gaps(blind, train, np.flatnonzero(first))
     return model
