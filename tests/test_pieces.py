@@ -19,7 +19,7 @@ from carprice_lib.errors import DatasetError
 
 TABLES = ("train", "test", "duplicates", "outliers")
 FILES = sorted([*(f"{table}.parquet" for table in TABLES), "entry.json", "quarantine.csv", "summary.json"])
-PIECES = dict(most_dealt=1000, piece_rows=300)
+PIECES = dict(most_at_once=1000, piece_rows=300)
 ENTRY = """
 market:
   title: Market
@@ -242,7 +242,7 @@ import resource, signal, sys
 from unittest.mock import patch
 from carprice_lib.data import prepare as preparing
 {fault}
-print(preparing.prepare("market", 7, root=".", most_dealt=1000, piece_rows=300)["rows"]["in"])
+print(preparing.prepare("market", 7, root=".", most_at_once=1000, piece_rows=300)["rows"]["in"])
 """
 
 
