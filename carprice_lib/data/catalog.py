@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['NO_CURRENCY', 'UNREADABLE', 'project_root', 'load_catalog', 'load_source', 'write_whole', 'require_currency',
-           'use_dataset', 'read_table', 'data_mirror', 'fetch', 'address_from', 'ask_database', 'read_source']
+           'use_dataset', 'read_table', 'data_mirror', 'fetch', 'address_from', 'ask_database', 'ListingFiles',
+           'read_source']
 
 # %% ../../nbs/data/06_catalog.ipynb #353ecb7b
 import glob
@@ -12,6 +13,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,10 +23,19 @@ import pooch
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from fastcore.basics import patch
 
 from .entry import Source, SourceFile, SqlQuery, check_entry, did_you_mean
 from ..errors import DatasetError
-from ..reading.reader import read_file, shown_address
+from ..reading.delimited import Ragged
+from carprice_lib.reading.reader import (
+    most_rows,
+    number_columns,
+    read_file,
+    read_parts,
+    several_files,
+    shown_address,
+)
 from ..reading.remote import at_hand, copy_remote, is_remote
 from ..reading.sniffing import FileFormat
 
@@ -139,9 +150,13 @@ def read_table(
         table = read_file(here, form)
     if not table.ragged:
         return table.rows
-    said = [f"line {lost.line} has {lost.reason}: {lost.text}" for lost in table.ragged]
-    lines = pd.DataFrame({UNREADABLE: pd.Series(said, dtype="str")})
-    return pd.concat([table.rows, lines], ignore_index=True)
+    return pd.concat([table.rows, _marked(table.ragged)], ignore_index=True)
+
+
+def _marked(ragged: list[Ragged]) -> pd.DataFrame:
+    "Lines that are no rows, in the column that marks them (n, 1)."
+    said = [f"line {lost.line} has {lost.reason}: {lost.text}" for lost in ragged]
+    return pd.DataFrame({UNREADABLE: pd.Series(said, dtype="str")})
 
 # %% ../../nbs/data/06_catalog.ipynb #38b3bcdd
 def data_mirror(
@@ -314,21 +329,83 @@ def ask_database(
     return place
 
 # %% ../../nbs/data/06_catalog.ipynb #a5de72a8
+class ListingFiles:
+    "The files of a source, to be read at once or in parts; raises `DatasetError`."
+
+    def __init__(
+        self,
+        name: str,  # data set's name
+        root: str | Path | None = None,  # the project's root
+    ) -> None:
+        source = load_source(name, root)
+        mapped = [*source.columns.items(), *source.attributes.items()]
+        self.name = name
+        self.wanted = {column: field for field, c in mapped for column in c.columns}
+        forms = [file.format for file in source.files] or [None]
+        self.places = list(zip(forms, fetch(name, root)))  # how it is written; a file, a folder or a pattern
+
+    def read(self) -> pd.DataFrame:  # rows as the files have them, one file below the other (n, columns)
+        "All rows."
+        tables = []
+        for form, path in self.places:
+            tables.append(read_table(path, form))
+            self._check(path, list(tables[-1]))
+        return pd.concat(tables, ignore_index=True)
+
+    def _check(self, path: Path, columns: list[str]) -> None:
+        "Raise `DatasetError` where a column is missing that the entry names."
+        if lacking := [c for c in self.wanted if c not in columns]:
+            has = ", ".join(columns[:40])
+            raise DatasetError(
+                f"{path.name!r} has no column {lacking[0]!r}, which {self.name} takes for {self.wanted[lacking[0]]}; "
+                f"it has {has[:1000]}."
+            )
+
+
 def read_source(
     name: str,  # data set's name
     root: str | Path | None = None,  # the project's root
 ) -> pd.DataFrame:  # rows as the files have them, one file below the other (n, columns)
     "All rows of a source with files; raises `DatasetError`."
-    source = load_source(name, root)
-    tables = []
-    mapped = [*source.columns.items(), *source.attributes.items()]
-    wanted = {column: field for field, c in mapped for column in c.columns}
-    forms = [file.format for file in source.files] or [None]
-    for form, path in zip(forms, fetch(name, root)):
-        tables.append(read_table(path, form))
-        if lacking := [c for c in wanted if c not in tables[-1]]:
-            has = ", ".join(tables[-1].columns[:40])
-            raise DatasetError(
-                f"{path.name!r} has no column {lacking[0]!r}, which {name} takes for {wanted[lacking[0]]}; it has {has[:1000]}."
-            )
-    return pd.concat(tables, ignore_index=True)
+    return ListingFiles(name, root).read()
+
+# %% ../../nbs/data/06_catalog.ipynb #0f060001
+@patch
+def most_rows(self: ListingFiles) -> int:
+    "No more rows than these are in its files, as far as they are text or Parquet."
+    return sum(most_rows(file) for _, path in self.places for file in several_files(path) or [path])
+
+
+@patch
+def parts(
+    self: ListingFiles,
+    size: int,  # rows of a part, about
+) -> Iterator[pd.DataFrame]:  # with the columns that each file has, and those that the entry names
+    "All rows, some at a time."
+    gappy = self._gappy()
+    for form, path in self.places:
+        files = several_files(path) or [path]
+        columns = dict.fromkeys(c for file in files for c in read_file(file, form, sample=1).rows)
+        self._check(path, list(columns))
+        ragged: list[Ragged] = []
+        for file in files:
+            for table in read_parts(file, form, size):
+                ragged += table.ragged
+                if not len(table.rows):
+                    continue
+                whole = table.rows.select_dtypes("integer")
+                rows = table.rows.astype({c: "float64" for c in gappy.intersection(whole)})
+                unsaid = [c for c in self.wanted if c not in rows]
+                yield rows.assign(**{c: pd.Series(None, rows.index, dtype="str") for c in unsaid})
+        if ragged:
+            yield _marked(ragged).reindex(columns=[*columns, UNREADABLE])
+
+
+@patch
+def _gappy(self: ListingFiles) -> set[str]:
+    "Columns of whole numbers in some files that are no whole numbers in all."
+    told = [number_columns(file, form) for form, path in self.places for file in several_files(path) or [path]]
+    kinds = [kind for kind in told if kind is not None]
+    whole = {c for kind in kinds for c in kind if kind[c] == "whole"}
+    gappy = {c for kind in kinds for c in kind if kind[c] == "gappy"}
+    return gappy | {c for c in whole if any(kind.get(c, "float") == "float" for kind in kinds)}

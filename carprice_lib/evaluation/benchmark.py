@@ -29,8 +29,9 @@ import yaml
 from ..data.catalog import data_mirror
 from ..data.entry import Source, check_entry
 from ..data.mapping import clean_rows, map_columns
-from ..data.prepare import load_rows, split_rows
+from ..data.prepare import load_rows
 from ..data.schema import FIELDS
+from ..data.splitting import split_rows
 from ..errors import CliError, DatasetError
 from .promotion import paired_bootstrap
 from ..intake.proposal import check_file

@@ -22,8 +22,8 @@ import pandas as pd
 from ..data.catalog import UNREADABLE, fetch, project_root
 from ..data.entry import Source, kind_of
 from ..data.parsing import blank_texts
-from ..data.prepare import duplicate_groups
 from ..data.schema import FIELDS
+from ..data.splitting import duplicate_groups
 from .columns import ColumnProfile, date_fit, profile_columns, value_fit
 from .matching import PRICE_LEAK, attribute_kind, number_pairs, tells_price
 from .proposal import EntryTrial, Examination, Question, columns_at_fault

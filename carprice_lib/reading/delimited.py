@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MAX_FIELD_CHARS', 'MAX_RECORD_LINES', 'MAX_COLUMNS', 'PIECE_ROWS', 'Ragged', 'Table', 'Misfit', 'Piece',
-           'column_names', 'DelimitedTable', 'check_ragged', 'read_delimited']
+           'column_names', 'DelimitedTable', 'check_ragged', 'read_delimited', 'delimited_parts']
 
 # %% ../../nbs/reading/03_delimited.ipynb #7747d65f
+import codecs
 import csv
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -386,3 +387,59 @@ def _read_places(source: PackedFile, form: FileFormat, sure: bool, limit: int) -
         f"Of a file of {size:,} bytes a sample was read: its first {seen:,} rows and {len(table.rows) - seen:,} from within."
     )
     return table
+
+# %% ../../nbs/reading/03_delimited.ipynb #0f040002
+def _decodes(source: PackedFile, encoding: str) -> bool:
+    "Are all bytes of a file those of an encoding?"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        with source.open(text=True) as stream:
+            while block := stream.read(1 << 20):
+                decoder.decode(block)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _count_ragged(source: PackedFile, form: FileFormat) -> int:
+    "Lines of a text that are no rows."
+    with open_text(source, form) as text:
+        return sum(len(piece.bad) for piece, _ in DelimitedTable(text, form, source.name).pieces())
+
+
+def _settled(source: PackedFile, form: FileFormat, sure: bool) -> FileFormat:
+    "A format with the encoding that `read_delimited` ends with."
+    if sure or form.encoding.startswith("utf-16") or _decodes(source, form.encoding):
+        return form
+    again = form.model_copy(update=dict(encoding=_told_again(source, form)))
+    return min(form, again, key=lambda f: _count_ragged(source, f))
+
+
+def delimited_parts(
+    source: PackedFile,  # a text
+    form: FileFormat,  # how it is written
+    sure: bool,  # did somebody say so?
+    size: int,  # rows of a part, rounded up to pieces of `PIECE_ROWS`
+) -> Iterator[Table]:  # parts with what is ragged in each
+    "A table of text in parts that hold what `read_delimited` gives at once; raises `DatasetError`."
+    form = _settled(source, form, sure)
+    ragged: list[Ragged] = []
+    rows = told = 0
+    tables: list[pa.Table] = []
+    with open_text(source, form) as text:
+        table = DelimitedTable(text, form, source.name)
+        if sure:
+            table.check_delimiter()
+        for piece, part in table.pieces(min(size, PIECE_ROWS)):
+            tables.append(part)
+            rows += part.num_rows
+            ragged += [misfit.ragged for misfit in piece.bad]
+            check_ragged(source.name, form, rows, ragged, False)
+            if sum(map(len, tables)) >= size:
+                yield Table(pa.concat_tables(tables).to_pandas(), form, ragged[told:])
+                tables = []
+                told = len(ragged)
+    check_ragged(source.name, form, rows, ragged, True)
+    if tables:
+        yield Table(pa.concat_tables(tables).to_pandas(), form, ragged[told:])

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MAX_ITEM_CHARS', 'GrowingColumns', 'value_text', 'typed_column', 'flatten', 'JsonFault', 'is_address', 'is_query',
-           'shown_address', 'holds_password', 'read_file', 'several_files', 'read_pieces']
+           'shown_address', 'holds_password', 'read_file', 'several_files', 'read_pieces', 'number_columns',
+           'read_parts', 'most_rows']
 
 # %% ../../nbs/reading/04_reader.ipynb #b26ccf69
 import glob
@@ -15,7 +16,9 @@ import re
 import sqlite3
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
@@ -42,6 +45,7 @@ from carprice_lib.reading.delimited import (
     Table,
     check_ragged,
     column_names,
+    delimited_parts,
     read_delimited,
 )
 from .sniffing import FileFormat, check_format, find_table, sniff_kind
@@ -780,15 +784,15 @@ def _check_pinned(box: PackedFile, form: FileFormat) -> None:
         )
 
 
-def _with_rows(table: Table, name: str) -> Table:
-    "A table that has rows and no text that is too long; raises `DatasetError`."
+def _with_rows(table: Table, name: str, before: int = 0) -> Table:
+    "A table that has rows, or a part behind others, and no text that is too long; raises `DatasetError`."
     table.rows.columns = [str(c).strip() for c in table.rows.columns]
-    if not len(table.rows):
+    if not len(table.rows) and not before:
         raise DatasetError(f"{name} has a header, but no rows.")
     for c in table.rows.select_dtypes("str"):
         sizes = table.rows[c].str.len()
         if sizes.max() > MAX_FIELD_CHARS:
-            raise _too_long(name, int(sizes.max()), c, f" in row {int(sizes.argmax()) + 1}")
+            raise _too_long(name, int(sizes.max()), c, f" in row {before + int(sizes.argmax()) + 1}")
     if table.ragged:
         first = table.ragged[0]
         table.notes.append(
@@ -854,3 +858,108 @@ def _in_place(piece: Piece, names: list[str]) -> tuple[pd.DataFrame, dict[int, s
         rows.insert(place, cells)
         faults[place] = f"line {misfit.ragged.line} has {misfit.ragged.reason}"
     return pd.DataFrame(rows, columns=names, dtype="str"), faults
+
+# %% ../../nbs/reading/04_reader.ipynb #0f050002
+def number_columns(
+    path: Path,  # a file
+    form: FileFormat | None = None,  # how it is written; found out by default
+) -> dict[str, str] | None:  # column: whole, gappy (whole, but some are missing), float or other; None for other files
+    "What a Parquet file has in its columns; raises `DatasetError`."
+    box = _opened(path, "", form)
+    if (form or detect_format(box)).kind != "parquet":
+        return None
+    with box.on_disk() as here, _parquet_faults(box.name):
+        file = pq.ParquetFile(here)
+        _check_footer(file.metadata, here.stat().st_size, box.name)
+        kinds = {}
+        for field in file.schema_arrow:
+            kinds[field.name] = "float" if pa.types.is_floating(field.type) else "other"
+            if pa.types.is_integer(field.type):
+                kinds[field.name] = "gappy" if _has_gaps(file, field.name) else "whole"
+        return kinds
+
+
+def _has_gaps(file: pq.ParquetFile, column: str) -> bool:
+    "Is a value of a column missing? Its groups tell, or are read."
+    groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+    place = file.schema_arrow.names.index(column)
+    flat = file.metadata.num_columns == len(file.schema_arrow.names)
+    told = [group.column(place).statistics if flat else None for group in groups]
+    missing = [t.null_count if t is not None and t.has_null_count else None for t in told]
+    if None not in missing:
+        return any(missing)
+    return any(batch.column(0).null_count for batch in file.iter_batches(columns=[column]))
+
+
+@contextmanager
+def _parquet_faults(name: str) -> Iterator[None]:
+    "Say in a sentence that a Parquet file cannot be read."
+    try:
+        yield
+    except DatasetError:
+        raise
+    except Exception as e:
+        raise DatasetError(f"{name!r} cannot be read as Parquet: {DAMAGED}.") from e
+
+# %% ../../nbs/reading/04_reader.ipynb #0f050003
+def read_parts(
+    path: Path,  # a file
+    form: FileFormat | None = None,  # how it is written; found out by default
+    size: int = 250_000,  # rows of a part, about
+) -> Iterator[Table]:  # parts as `read_file` would give them
+    "A file some rows at a time, as `read_file` reads it; raises `DatasetError`."
+    box = _opened(path, "", form)
+    several = box.packing == "zip" and not (form and form.member) and len(box.members()) > 1
+    found = form or (FileFormat(kind="json") if several else detect_format(box))
+    if several or found.kind not in ("csv", "parquet"):
+        table = read_file(path, form)
+        for start in range(0, len(table.rows), size):
+            rows = table.rows[start : start + size].reset_index(drop=True)
+            yield Table(rows, table.format, table.ragged if start + size >= len(table.rows) else [])
+        return
+    if form and form.kind == "csv":
+        _check_pinned(box, form)
+    parts = (
+        _parquet_parts(box, found, size) if found.kind == "parquet" else delimited_parts(box, found, bool(form), size)
+    )
+    before = 0
+    for table in parts:
+        yield _with_rows(table, repr(box.name), before)
+        before += len(table.rows)
+    if not before:
+        _with_rows(Table(pd.DataFrame(), found), repr(box.name))
+
+
+def _parquet_parts(source: PackedFile, form: FileFormat, size: int) -> Iterator[Table]:
+    "Rows of a Parquet file, some at a time, with everything but numbers and dates as text."
+    with source.on_disk() as path:
+        with _parquet_faults(source.name):
+            file = pq.ParquetFile(path)
+            _check_footer(file.metadata, path.stat().st_size, source.name)
+            batches = file.iter_batches(size)
+        while True:
+            with _parquet_faults(source.name):
+                if (batch := next(batches, None)) is None:
+                    return
+                table = pa.Table.from_batches([batch])
+                _check_dictionaries(table, source.name)
+                table.validate(full=True)
+                rows = _texts(table.to_pandas().reset_index(drop=True))
+            yield Table(rows, form)
+
+
+def most_rows(
+    path: Path,  # a file
+) -> int:
+    "No file of listings of its size in text or Parquet has more rows; lines and footers tell."
+    box = _opened(path, "", None)
+    try:
+        if not box.packing and box.head(4) == b"PAR1":
+            return int(pq.ParquetFile(path).metadata.num_rows)
+    except (pa.ArrowException, OSError):
+        return 0  # whoever reads it says what is wrong
+    lines = Counter[bytes]()
+    with box.open() as stream:
+        while block := stream.read(1 << 20):
+            lines.update({end: block.count(end) for end in (b"\n", b"\r")})
+    return max(lines.values(), default=0) + 1
