@@ -129,7 +129,7 @@ check: $(READY)  ## notebooks clean, library, tests and README in step with them
 	@mypy
 	@lint-imports --no-logo
 	@actionlint
-	@check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml deploy/compose.stores.yaml
+	@check-jsonschema -q --builtin-schema vendor.compose-spec deploy/compose.yaml deploy/compose.stores.yaml deploy/compose.scale.yaml
 	@check-jsonschema -q --builtin-schema vendor.renovate .github/renovate.json
 	@kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	@pre-commit validate-config

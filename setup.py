@@ -9,7 +9,7 @@ from setuptools import find_packages, setup
 cfg = ConfigParser(delimiters=["="])
 cfg.read(Path(__file__).parent / "settings.ini", encoding="utf-8")
 s = cfg["DEFAULT"]
-extras = {name: s[f"{name}_requirements"].split() for name in ("serve", "pipeline", "monitor", "s3")}
+extras = {name: s[f"{name}_requirements"].split() for name in ("serve", "pipeline", "monitor", "s3", "scale")}
 extras["all"] = sorted({requirement for needed in extras.values() for requirement in needed})
 extras["dev"] = extras["all"] + s["dev_requirements"].split()
 

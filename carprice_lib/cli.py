@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['INTERRUPTED', 'READER_LEFT', 'app', 'datasets_app', 'MAKES', 'DatasetArgument', 'JsonOption', 'HostOption',
-           'SeedOption', 'USAGE_ERROR', 'ATTRIBUTE_HELP', 'SOME_ROWS_FAILED', 'complete_dataset', 'complete_make',
-           'complete_model', 'one_of', 'check_extras', 'stage_command', 'repair_lock_command',
+           'SeedOption', 'USAGE_ERROR', 'ATTRIBUTE_HELP', 'SchedulerOption', 'SOME_ROWS_FAILED', 'complete_dataset',
+           'complete_make', 'complete_model', 'one_of', 'check_extras', 'stage_command', 'repair_lock_command',
            'export_stage_code_command', 'results_command', 'main', 'datasets_list', 'datasets_use', 'datasets_fetch',
            'datasets_check', 'with_listing', 'read_options', 'TableFormat', 'predict_command', 'answer_table',
-           'told_counts', 'explain_command', 'check_address', 'serve_command', 'space_command', 'models_command',
-           'apply_gate_command', 'promote_command', 'rollback_command', 'window_of', 'monitor_command', 'spare_pages',
-           'retrain_command', 'forget_command', 'simulate_command', 'check_monotonicity_command', 'benchmark_command']
+           'engine_of', 'told_counts', 'explain_command', 'check_address', 'serve_command', 'space_command',
+           'models_command', 'apply_gate_command', 'promote_command', 'rollback_command', 'window_of',
+           'monitor_command', 'spare_pages', 'retrain_command', 'forget_command', 'simulate_command',
+           'check_monotonicity_command', 'benchmark_command']
 
 # %% ../nbs/04_cli.ipynb #a0a65aeb
 import difflib
@@ -33,11 +34,13 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
+from .config import Engine as EngineSection
 from .config import load_params, stage_params
 from .cpu_dispatch import pin
 from .data.schema import FIELDS, Field
 from .errors import CarpriceError, CliError, MissingExtraError, StageError
 from .monitoring.config import MonitorConfig
+from .orchestration.engine import LOCAL, Cluster, Engine
 from .orchestration.stages import STAGES, execute, normalise, run_stage, to_html, write_code
 from carprice_lib.terminal import (
     STREAM,
@@ -187,6 +190,7 @@ def stage_command(
     check_extras("pipeline")
     if not Path("nbs/pipeline", f"{name}.ipynb").is_file():
         raise CliError(f"There is no nbs/pipeline/{name}.ipynb here: run it in the folder of the project.")
+    os.environ.update(engine_of(None, Path.cwd()).environment())
     run_stage(Path.cwd(), name, params)
 
 
@@ -464,7 +468,7 @@ def read_options(
             raise CliError(f"--attribute is {name + equals!r}, but must be NAME=VALUE, such as --attribute doors=5.")
     return {name.strip(): value for name, _, value in pairs}
 
-# %% ../nbs/04_cli.ipynb #681a0e4d
+# %% ../nbs/04_cli.ipynb #681a0e4c
 class TableFormat(StrEnum):
     "How a priced file is written."
 
@@ -472,6 +476,15 @@ class TableFormat(StrEnum):
     parquet = "parquet"
 
 
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="A Dask scheduler whose workers price the file, such as tcp://10.0.0.5:8786; local is this machine",
+        show_default="engine.scheduler of params.yaml, else local",
+    ),
+]
+
+# %% ../nbs/04_cli.ipynb #681a0e4d
 @app.command("predict")
 @with_listing
 def predict_command(
@@ -513,6 +526,7 @@ def predict_command(
             show_default="the model's own",
         ),
     ] = None,
+    scheduler: SchedulerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     "Price one car given by options, or a file of them (-o FILE); ends with 3 where rows of the file are in error."
@@ -528,9 +542,10 @@ def predict_command(
         with at_hand(file) as found:
             here = Path(found)
             check_input(here)
-            return _price_file(here, _place_of(here, out, to), to or TableFormat.csv, level)
-    if out is not None or to is not None:
-        raise CliError("-o and --to are for a file of cars; the price of one car is printed.")
+            place = _place_of(here, out, to)
+            return _price_file(here, place, to or TableFormat.csv, level, engine_of(scheduler, Path.cwd()))
+    if out is not None or to is not None or scheduler is not None:
+        raise CliError("-o, --to and --scheduler are for a file of cars; the price of one car is printed.")
     said = Service(champion_folder(Path.cwd())).predict(listing, level, asking_price)
     print(json.dumps(said, ensure_ascii=False) if as_json else answer_table(said))
 
@@ -573,7 +588,17 @@ def _place_of(file: Path, out: Path | None, to: TableFormat | None) -> Path:
     return out
 
 
-def _price_file(file: Path, out: Path, to: TableFormat, level: float | None) -> None:
+def engine_of(
+    scheduler: str | None,  # as it was given; None where it was not
+    root: Path,  # the project's root
+) -> Engine:
+    "Where pieces of a file are priced: as asked, else as params.yaml says, else here; raises `CliError`."
+    told = load_params(root).engine if (root / "params.yaml").is_file() else EngineSection()
+    given = told.scheduler if scheduler is None else None if scheduler == LOCAL else scheduler
+    return Engine(given, told.wait_seconds)
+
+
+def _price_file(file: Path, out: Path, to: TableFormat, level: float | None, engine: Engine) -> None:
     "Price a file into another, which appears when it is whole."
     from carprice_lib.serving.batch import file_kind, price_file
     from carprice_lib.serving.service import Service, champion_folder
@@ -590,9 +615,14 @@ def _price_file(file: Path, out: Path, to: TableFormat, level: float | None) -> 
     def say(sentence: str) -> None:
         print(sentence, file=sys.stderr)
 
-    service = Service(champion_folder(Path.cwd()))
-    with input_file(str(file)) as source, open_output(out) as sink, _pricing_progress(source, out) as tell:
-        for piece in price_file(service, source, kind, level, tell=tell, count=count, say=say):
+    folder = champion_folder(Path.cwd())
+    service = Service(folder)
+    with ExitStack() as kept:
+        source = kept.enter_context(input_file(str(file)))
+        spread = kept.enter_context(Cluster(engine, folder, Service, say)).map if engine.scheduler else None
+        sink = kept.enter_context(open_output(out))
+        tell = kept.enter_context(_pricing_progress(source, out))
+        for piece in price_file(service, source, kind, level, tell=tell, count=count, say=say, spread=spread):
             sink.write(piece)
     if out != STREAM:
         print(out)

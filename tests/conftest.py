@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from carprice_lib.cpu_dispatch import pin
+
+pin()  # before NumPy is loaded, as `support` does, and for all that a test starts
+
 import pytest
 from filelock import FileLock
 from support import PASSWORD, ROOT, Clone, Hashes, free_port
-
-from carprice_lib.cpu_dispatch import pin
-
-pin()  # before a test loads NumPy, and for all that it starts
 
 ORDER = [
     "test_architecture",
@@ -29,6 +29,7 @@ ORDER = [
     "test_explorer",
     "test_crash_recovery",
     "test_containers",
+    "test_cluster",
     "test_data",
     "test_reproducibility",
     "test_space",

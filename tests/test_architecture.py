@@ -80,7 +80,8 @@ BESIDE = {
     "prefect",
     "s3fs",
     "botocore",
-}  # in an environment of its own; of the extra s3, which an address in a bucket asks for
+    "distributed",
+}  # in an environment of its own; of the extras s3 and scale, which an address in a bucket or of a scheduler asks for
 
 
 def imported_packages(module: str) -> set[str]:

@@ -42,7 +42,7 @@ def test_compose_follows_its_schema(tmp_path):
     check = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec"]
     (tmp_path / "compose.yaml").write_text((DEPLOY / "compose.yaml").read_text().replace("healthcheck:", "healthchek:"))
     assert "healthchek" in fails(*check, tmp_path / "compose.yaml")
-    for file in ("compose.yaml", "compose.stores.yaml"):
+    for file in ("compose.yaml", "compose.stores.yaml", "compose.scale.yaml"):
         assert not (said := fails(*check, DEPLOY / file)), said
 
 def stages(dockerfile: Path) -> dict[str, list[tuple[str, str]]]:

@@ -252,6 +252,7 @@ EXTRAS = {
     "monitor": "a round of monitoring; its dashboard needs `serve` too",
     "pipeline": "stages, search for settings, MLflow, DVC",
     "s3": "listings in a bucket, and MLflow's files in one",
+    "scale": "prices of large files on the workers of a Dask cluster",
     "all": "all of these",
     "dev": "tests, notebooks and `make`",
 }  # what each is for

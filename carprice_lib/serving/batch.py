@@ -4,13 +4,16 @@
 
 # %% auto #0
 __all__ = ['ADDED_COLUMNS', 'MAX_BATCH_ROWS', 'ASKED_COLUMNS', 'ENTRY_FILE', 'MAPPED', 'price_rows', 'file_kind', 'own_entry',
-           'ColumnMapping', 'propose_mapping', 'priced_pieces', 'price_file']
+           'ColumnMapping', 'propose_mapping', 'price_piece', 'priced_pieces', 'price_file']
 
 # %% ../../nbs/serving/03_batch.ipynb #0ebbdd7b
 import io
 import math
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -336,6 +339,44 @@ def _attribute_from(column: str, known: Mapping[str, Any]) -> Any:
 
     return Attribute(column=column, kind=known["kind"], order=list(known.get("order", [])))
 
+# %% ../../nbs/serving/03_batch.ipynb #e7c1b4d1
+def price_piece(
+    service: Service,
+    piece: "pd.DataFrame",  # rows of a file (n, ...)
+    faults: dict[int, str],  # rows that are none of the table, and why
+    entry: "Source | None",  # how the columns are read; None where they are ours
+    level: float | None = None,  # nominal coverage of the range
+    log: PredictionLog | None = None,  # where answers are kept
+    request_id: str = "",
+    show: Callable[[list, list, list], None] = lambda listings, asked, answers: None,  # given the piece as understood
+) -> "tuple[list[dict[str, Any]], pd.Series | None]":  # as of `price_rows`, and what the file said that cannot be
+    "Prices of one piece of a file, which no other piece has a part in; raises `DatasetError` where a column lacks."
+    asked = piece if entry is None else _mapped(piece, entry)
+    prices = _asking_prices(asked, service.champion.model.metadata["currency"])
+    asked, blanked = (asked, None) if entry is None else _blanked(asked, entry)
+    listings = _listings(asked, faults, service.champion.attributes)
+    answers: list = []
+    rows = price_rows(service, listings, level, log, request_id, prices, answers=answers)
+    show(listings, prices, answers)
+    return rows, blanked
+
+
+def _beside(piece: "pd.DataFrame", rows: list[dict[str, Any]], blanked: "pd.Series | None") -> "pd.DataFrame":
+    "Rows of a file with their prices."
+    import pandas as pd
+
+    priced = pd.DataFrame(rows, index=piece.index, columns=ADDED_COLUMNS)
+    if blanked is not None:
+        priced["note"] = priced["note"].where(priced["note"].isna(), blanked + " " + priced["note"]).str.strip()
+    types = dict.fromkeys(("price", "low", "high", "level"), "float64") | {
+        "abstained": "boolean",
+        "label": "str",
+        "note": "str",
+        "error": "str",
+    }
+    own = piece.rename(columns=lambda c, taken=frozenset(piece): _free(c, taken) if c in ADDED_COLUMNS else c)
+    return pd.concat([own, priced.astype(types)], axis=1)
+
 # %% ../../nbs/serving/03_batch.ipynb #e7c1b4d2
 def priced_pieces(
     service: Service,
@@ -348,41 +389,39 @@ def priced_pieces(
     say: Callable[[str], None] = lambda sentence: None,  # told which columns a file's own were taken for
     mapping: ColumnMapping | None = None,  # of `propose_mapping`, as somebody corrected it
     show: Callable[[list, list, list], None] = lambda listings, asked, answers: None,  # given each piece as understood
+    spread: Callable[..., Iterator] | None = None,  # `map` of an `engine.Cluster`, without log and show; None: here
 ) -> "Iterator[pd.DataFrame]":  # the file's rows with `ADDED_COLUMNS`
     "A file with prices, piece by piece; raises `DatasetError` for a file that cannot be read or lacks a column."
-    import pandas as pd
-
-    from carprice_lib.reading.reader import read_pieces
-
-    source_entry = None
-    currency = service.champion.model.metadata["currency"]
+    on_their_way: deque[pd.DataFrame] = deque()
+    here = partial(price_piece, service, log=log, request_id=request_id, show=show)
+    jobs = _jobs(service, source, level, say, mapping, on_their_way)
     done = 0
-    for piece, faults in read_pieces(source, size=MAX_BATCH_ROWS // 10):
-        if done == 0:
-            source_entry = _entry_of(piece, service, say)
-            if mapping is not None:
-                source_entry = _corrected(source_entry, piece, service, mapping)
-        asked = piece if source_entry is None else _mapped(piece, source_entry)
-        prices = _asking_prices(asked, currency)
-        asked, blanked = (asked, None) if source_entry is None else _blanked(asked, source_entry)
-        listings = _listings(asked, faults, service.champion.attributes)
-        answers: list = []
-        rows = price_rows(service, listings, level, log, request_id, prices, answers=answers)
+    for rows, blanked in starmap(here, jobs) if spread is None else spread(price_piece, jobs):
+        piece = on_their_way.popleft()
         count(rows)
-        show(listings, prices, answers)
-        priced = pd.DataFrame(rows, index=piece.index, columns=ADDED_COLUMNS)
-        if blanked is not None:
-            priced["note"] = priced["note"].where(priced["note"].isna(), blanked + " " + priced["note"]).str.strip()
-        types = dict.fromkeys(("price", "low", "high", "level"), "float64") | {
-            "abstained": "boolean",
-            "label": "str",
-            "note": "str",
-            "error": "str",
-        }
-        own = piece.rename(columns=lambda c, taken=frozenset(piece): _free(c, taken) if c in ADDED_COLUMNS else c)
         done += len(piece)
         tell(done)
-        yield pd.concat([own, priced.astype(types)], axis=1)
+        yield _beside(piece, rows, blanked)
+
+
+def _jobs(
+    service: Service,
+    source: str | Path | IO[bytes],
+    level: float | None,
+    say: Callable[[str], None],
+    mapping: ColumnMapping | None,
+    on_their_way: "deque[pd.DataFrame]",  # takes the rows of each piece
+) -> Iterator[tuple]:
+    "What `price_piece` is given of each piece of a file; raises `DatasetError`."
+    from carprice_lib.reading.reader import read_pieces
+
+    for i, (piece, faults) in enumerate(read_pieces(source, size=MAX_BATCH_ROWS // 10)):
+        if i == 0:
+            entry = _entry_of(piece, service, say)
+            if mapping is not None:
+                entry = _corrected(entry, piece, service, mapping)
+        on_their_way.append(piece)
+        yield piece, faults, entry, level
 
 # %% ../../nbs/serving/03_batch.ipynb #0d25389c
 def price_file(
