@@ -38,7 +38,7 @@ def test_a_second_run_does_nothing(finished):
     status = processor_seconds(finished, "dvc status")
     results = processor_seconds(finished, "python -m carprice_lib.evaluation.summary")
     again = processor_seconds(finished, "make repro")
-    assert again < 1.25 * (status + results), (again, status, results)
+    assert again < 1.5 * (status + results), (again, status, results)  # a stage that ran would take seconds more
 
 
 def test_git_sees_the_results_only(ran):

@@ -205,6 +205,7 @@ def work_on_piece(
 # %% ../../nbs/orchestration/05_engine.ipynb #8abd7b2e
 _LOOK_SECONDS = 1.0  # between two looks at who is there
 _CONNECT_SECONDS = 10.0
+_PAUSES_TO_RETURN = (0, 1, 2, 3)  # seconds; a busy machine loses a connection that comes back by itself
 
 
 @dataclass
@@ -350,13 +351,15 @@ def look(
 @patch
 def _seen(self: Cluster) -> dict[str, dict[str, Any]]:
     "The workers that the scheduler knows."
-    try:
-        if self.client.status == "running":
-            wait = self.engine.wait_seconds
-            told = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=wait)
-            return dict(told["workers"])
-    except (OSError, TimeoutError, RuntimeError):
-        pass
+    for pause in _PAUSES_TO_RETURN:
+        time.sleep(pause)
+        try:
+            if self.client.status == "running":
+                wait = self.engine.wait_seconds
+                told = self.client.sync(self.client.scheduler.identity, n_workers=-1, callback_timeout=wait)
+                return dict(told["workers"])
+        except (OSError, TimeoutError, RuntimeError):
+            continue
     raise CliError(
         f"The Dask scheduler at {self.engine.scheduler} was lost, and nothing is written: "
         "run the command again when it is back."
