@@ -327,14 +327,14 @@ def test_unfit_workers_are_refused(machines, bare, champion, cars, local, tmp_pa
     machines.worker("plain", plain=True, **processor)
     machines.await_workers(4)
     whys = ("it has no carprice: pip install", "its carprice is 0.1.0, and here is", "is not that of here", "Nehalem")
-    with opened(machines.address, champion) as cluster, pytest.raises(CliError) as refused:
+    with opened(machines.address, champion, 30) as cluster, pytest.raises(CliError) as refused:
         list(price_file(Service(champion), cars, "csv", spread=cluster.map))
     assert str(refused.value).startswith("No worker of the Dask scheduler")
     assert all(why in str(refused.value) for why in whys), refused.value
     machines.worker("fit")
     machines.await_workers(5)
     heard = []
-    with opened(machines.address, champion, say=heard.append) as cluster:
+    with opened(machines.address, champion, 30, say=heard.append) as cluster:
         pieces = price_file(Service(champion), cars, "csv", spread=cluster.map)
         first = next(pieces)
         machines.kill("older")

@@ -150,6 +150,29 @@ def test_copies_in_two_towns_stay_together(market, once):
     copies = told.groupby([*FIELDS, "price"], dropna=False)
     assert (copies["side"].nunique() == 1).all() and (copies["town"].nunique() > 1).sum() > 50
 
+def test_a_simulated_market_comes_in_pieces(market, tmp_path):
+    from carprice_lib.data.synthetic import write_market
+
+    written = tmp_path / "written"
+    files = write_market(written, rows=2500, seed=7, chunk_rows=700, dirt=0.1)
+    listings = pd.concat(map(pd.read_parquet, files), ignore_index=True)
+    truth = pd.concat(map(pd.read_parquet, sorted(written.glob("truth-*"))), ignore_index=True)
+    root = project(tmp_path, cut(market, 1))
+    entry = "simulate: {rows: 2500, dirt: 0.1}"
+    told = "title: Simulated\n  licence: ours\n  currency: EUR\n  as_of: '2026-06-30'"
+    (root / "data/catalogue.yaml").write_text(f"market:\n  {told}\n  {entry}\n")
+    with patch.object(preparing, "PIECE_ROWS", 700):
+        summary = prepare("market", 7, root=root, **PIECES)
+    assert summary["rows"]["in"] == len(listings)
+    found = tables(root)
+    kept = pd.concat([found["train"], found["test"]]).set_index("row")
+    assert len(kept) > 2000 and set(found["test"]["group"]).isdisjoint(found["train"]["group"])
+    same = truth.loc[kept.index - 1, ["true_price", "true_sigma"]]
+    np.testing.assert_array_equal(kept[["true_price", "true_sigma"]].to_numpy(), same.to_numpy())
+    assert "true_price" not in found["outliers"]
+    bad = pd.read_csv(root / "data/prepared/quarantine.csv")
+    assert len(bad) and set(bad) == {"row", "reason", *listings}
+
 def test_types_of_all_pieces_are_one(market, tmp_path):
     parts = [rows for rows, _ in cut(market, 4)]
     parts[0] = parts[0].assign(variant=None, seats=None)

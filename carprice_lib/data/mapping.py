@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OTHER_CURRENCY', 'DROPPED', 'field_values', 'attribute_values', 'common_spellings', 'map_columns', 'column_dtype',
-           'blank_beyond_limits', 'clean_and_mark', 'clean_fields', 'clean_rows']
+           'blank_beyond_limits', 'clean_fields', 'clean_rows']
 
 # %% ../../nbs/data/08_mapping.ipynb #605276e2
 import re
@@ -277,25 +277,13 @@ def blank_beyond_limits(
     return good, blanked
 
 
-def clean_and_mark(
-    df: pd.DataFrame,  # listings from `map_columns` (n, ...)
-    source: Source,  # their entry
-) -> tuple[
-    pd.DataFrame, pd.Series, dict[str, int]
-]:  # good rows and outliers in final types, reason per row (n,), blanked values by field
-    "As `clean_rows`, with the rows whose only fault is a price far from like cars."
-    good, reasons, blanked = clean_fields(df, source)
-    reasons[good.index[price_outliers(good)]] = OUTLIER
-    return good, reasons, blanked
-
-
 def clean_fields(
     df: pd.DataFrame,  # listings from `map_columns` (n, ...)
     source: Source,  # their entry
 ) -> tuple[
     pd.DataFrame, pd.Series, dict[str, int]
 ]:  # rows that are good by themselves, in final types, reason per row (n,), blanked values by field
-    "As `clean_and_mark`, before prices are compared, so that rows may come some at a time."
+    "As `clean_rows`, before prices are compared, so that rows may come some at a time."
     reasons = row_reasons(df, source.as_of)
     if "reason" in df:
         known = df["reason"].fillna("")
@@ -314,8 +302,10 @@ def clean_rows(
     pd.DataFrame, pd.Series, dict[str, int]
 ]:  # good rows in final types, reason per row (n,), blanked values by field
     "Separate the rows that can be used from those that cannot."
-    cleaned, reasons, blanked = clean_and_mark(df, source)
-    return cleaned[reasons[cleaned.index] == ""], reasons, blanked
+    good, reasons, blanked = clean_fields(df, source)
+    far = price_outliers(good)
+    reasons[good.index[far]] = OUTLIER
+    return good[~far], reasons, blanked
 
 
 def _clean_attribute(values: pd.Series, a: Attribute) -> tuple[pd.Series, int]:

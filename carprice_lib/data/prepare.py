@@ -53,11 +53,16 @@ def load_rows(
     source = load_source(name, root)
     if not source.simulate:
         return read_source(name, root), None, source
+    return *_simulate(name, {"seed": seed} | source.simulate), source
+
+
+def _simulate(name: str, settings: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    "Listings and truth of a simulated market; raises `DatasetError` for settings that it does not have."
     try:
-        raw, truth = market.simulate(**({"seed": seed} | source.simulate))
+        raw, truth = market.simulate(**settings)
     except (TypeError, ValueError) as e:
         raise DatasetError(f"The market cannot be simulated as the entry {name!r} says: {e}") from None
-    return raw.reset_index(drop=True), truth.reset_index(drop=True), source
+    return raw.reset_index(drop=True), truth.reset_index(drop=True)
 
 # %% ../../nbs/data/09_prepare.ipynb #ea7cfeef
 def load_increments(
@@ -104,45 +109,75 @@ MOST_AT_ONCE = 1_000_000  # rows of a source that are one piece
 PIECE_ROWS = 250_000  # rows at a time of a source that has more
 
 
-def _in_pieces(rows: pd.DataFrame, most: int, size: int) -> Iterator[pd.DataFrame]:
-    "Rows at hand, at once or some at a time."
-    if len(rows) <= most:
-        yield rows
-        return
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+_TRUTH = ["true_price", "true_sigma"]
+
+
+@dataclass
+class _Piece:
+    "Some rows as they came."
+
+    rows: pd.DataFrame
+    truth: pd.DataFrame | None = None  # what is known to be true of them
+    last: bool = False  # of the source's
+
+    def numbered(self, start: int, last: bool) -> "_Piece":
+        "The same as a part of one table."
+        number = range(start, start + len(self.rows))
+        truth = None if self.truth is None else self.truth[_TRUTH].set_axis(number)
+        return _Piece(self.rows.set_axis(number), truth, last)
 
 
 @dataclass
 class _Raw:
     "Rows as they came, to be gone through more than once."
 
-    pieces: Callable[[], Iterator[pd.DataFrame]]  # of the source
-    truth: pd.DataFrame | None  # what is known to be true of its rows
+    pieces: Callable[[], Iterator[_Piece]]  # of the source
     added: pd.DataFrame | None  # what came after the source
 
-    def __iter__(self) -> Iterator[tuple[pd.DataFrame, bool]]:
-        "Pieces numbered as one table, and whether each is the last."
+    def __iter__(self) -> Iterator[_Piece]:
+        "Pieces numbered as one table."
         pieces = self.pieces()
         piece = next(pieces)
         start = 0
         for following in chain(pieces, [None]):
-            yield piece.set_axis(range(start, start + len(piece))), following is None
+            yield piece.numbered(start, following is None)
             if following is not None:
-                start += len(piece)
+                start += len(piece.rows)
                 piece = following
+
+# %% ../../nbs/data/09_prepare.ipynb #0f0900ad
+def _simulated(name: str, settings: dict[str, Any]) -> Iterator[_Piece]:
+    "A simulated market in the pieces that `synthetic.write_market` writes."
+    rows, seed = settings["rows"], settings["seed"]
+    for k, start in enumerate(range(0, rows, PIECE_ROWS)):
+        own = dict(rows=min(PIECE_ROWS, rows - start), seed=(seed, k))
+        yield _Piece(*_simulate(name, settings | own))
+
+
+def _in_pieces(rows: pd.DataFrame, most: int, size: int) -> Iterator[_Piece]:
+    "Rows at hand, at once or some at a time."
+    if len(rows) <= most:
+        yield _Piece(rows)
+        return
+    for start in range(0, len(rows), size):
+        yield _Piece(rows[start : start + size])
 
 
 def _raw_rows(name: str, seed: int, root: Path, most: int, size: int) -> _Raw:
     "Rows of a data set, some at a time where there may be more than so many."
     added = load_increments(name, root)
-    if load_source(name, root).simulate:
-        raw, truth, _ = load_rows(name, seed, root)
-        return _Raw(partial(_in_pieces, raw, most, size), truth, added)
+    settings = load_source(name, root).simulate
+    if settings:
+        settings = {"seed": seed} | settings
+        rows = settings.get("rows")
+        if isinstance(rows, int) and rows > most:
+            return _Raw(partial(_simulated, name, settings), added)
+        whole = _Piece(*_simulate(name, settings))
+        return _Raw(lambda: iter([whole]), added)
     files = ListingFiles(name, root)
     if files.most_rows() > most:
-        return _Raw(partial(files.parts, size), None, added)
-    return _Raw(partial(_in_pieces, files.read(), most, size), None, added)
+        return _Raw(lambda: map(_Piece, files.parts(size)), added)
+    return _Raw(partial(_in_pieces, files.read(), most, size), added)
 
 # %% ../../nbs/data/09_prepare.ipynb #0f090003
 class _Shelf:
@@ -230,7 +265,8 @@ def _clean_pieces(source: Source, raw: _Raw, shelf: _Shelf, out: Path) -> _Clean
         late, found.source = _late_rows(source, raw.added)
     cleaning = written.model_copy(update=dict(as_of=found.source.as_of))
     brands, models = _Codes(), _Codes()
-    for rows, last in raw:
+    for piece in raw:
+        rows = piece.rows
         mapped = map_columns(rows, written)
         found.own += len(rows)
         for name in _spelled(source):
@@ -238,7 +274,7 @@ def _clean_pieces(source: Source, raw: _Raw, shelf: _Shelf, out: Path) -> _Clean
             found.counts[name] = found.counts[name].add(counts, fill_value=0) if name in found.counts else counts
         if late is not None:
             mapped = mapped.assign(listed_on=mapped["listed_on"].fillna(pd.Timestamp(source.as_of)))
-        if late is not None and last:
+        if late is not None and piece.last:
             rows = _below(rows, raw.added)
             mapped = _below(mapped, late)
         found.columns |= dict.fromkeys(rows)
@@ -255,7 +291,7 @@ def _clean_pieces(source: Source, raw: _Raw, shelf: _Shelf, out: Path) -> _Clean
         found.priced.append(pd.DataFrame(priced))
         good = good.assign(row=good.index + 1)
         with _writing(out):
-            shelf.add(good if raw.truth is None else good.join(raw.truth[["true_price", "true_sigma"]]))
+            shelf.add(good if piece.truth is None else good.join(piece.truth))
     return found
 
 
@@ -390,7 +426,7 @@ def _write_sides(
             for part in ("train", "test"):
                 tables.write(part, kept[kept["split"] == part].drop(columns="split"))
             tables.write("duplicates", duplicates)
-            outliers = outliers.drop(columns=["row", "true_price", "true_sigma"], errors="ignore")
+            outliers = outliers.drop(columns=["row", *_TRUTH], errors="ignore")
             tables.write("outliers", outliers.assign(split=draw(outliers)))
     return tables.rows, hashed.sha.hexdigest()
 
@@ -402,10 +438,10 @@ def _write_quarantine(
     start = 0
     with _writing(out):
         path.touch()
-    for rows, last in raw:
-        rows = _below(rows, raw.added) if last and raw.added is not None else rows
+    for piece in raw:
+        rows = _below(piece.rows, raw.added) if piece.last and raw.added is not None else piece.rows
         said = reasons[start : start + len(rows)]
-        if len(said) < len(rows) or last and start + len(rows) < len(reasons):
+        if len(said) < len(rows) or piece.last and start + len(rows) < len(reasons):
             raise DatasetError(f"The files of {name} were changed while they were read; run again.")
         bad = np.flatnonzero(said)
         words = pd.Series(np.array(REASON_WORDS, object)[said[bad]], rows.index[bad])

@@ -320,6 +320,7 @@ def fit(
     "Learn what is usual, and keep the newest listings."
     fields = fields_of(model)
     rows = train.iloc[_newest_rows(train)].reset_index(drop=True)
+    rows = rows.astype(dict.fromkeys(rows.select_dtypes("category"), "str"))
     cars, car = unique_cars(rows, model.attributes)
     brands = np.array([c.brand for c in cars], object)
     usage = model.usage_imputer.with_distance(usage_features(rows, model.metadata["as_of"]), brands[car])

@@ -179,7 +179,8 @@ def fit(
     for name, about in kinds.items():
         if about["kind"] not in WORD_KINDS:
             continue
-        code, words = pd.factorize(df[name].map({v: _text(v) for v in df[name].dropna().unique()}).fillna(""))
+        own, different = pd.factorize(df[name])
+        code, words = pd.factorize(np.array([*(_text(v) or "" for v in different), ""], object)[own])
         rows = np.bincount(code)
         mean = quantize(np.bincount(code, residual) / (rows + EFFECT_SMOOTHING))
         known = {w: float(m) for w, m, n in zip(words, mean, rows) if n >= MIN_EFFECT_ROWS}

@@ -245,7 +245,10 @@ def describe_attributes(
         own = dict(about)
         told = train[name].dropna()
         if own["kind"] in WORD_KINDS:
-            words = told.astype(str).str.split().str.join(" ").value_counts()
+            code, different = pd.factorize(told)
+            texts = pd.Series(different).astype(str).str.split().str.join(" ")
+            rows = pd.Series(np.bincount(code)).groupby(texts.to_numpy(), sort=False).sum()
+            words = rows.sort_values(ascending=False, kind="stable")
             own["categories"] = words.groupby(words.index.str.lower(), sort=False).idxmax().tolist()[:MAX_CATEGORIES]
         elif own["kind"] == "number" and len(told):
             own |= dict(low=float(told.min()), high=float(told.max()))
