@@ -40,7 +40,7 @@ from .cpu_dispatch import pin
 from .data.schema import FIELDS, Field
 from .errors import CarpriceError, CliError, MissingExtraError, StageError
 from .monitoring.config import MonitorConfig
-from .orchestration.engine import LOCAL, Cluster, Engine
+from .orchestration.engine import LOCAL, Engine
 from .orchestration.stages import STAGES, execute, normalise, run_stage, to_html, write_code
 from carprice_lib.terminal import (
     STREAM,
@@ -619,7 +619,7 @@ def _price_file(file: Path, out: Path, to: TableFormat, level: float | None, eng
     service = Service(folder)
     with ExitStack() as kept:
         source = kept.enter_context(input_file(str(file)))
-        spread = kept.enter_context(Cluster(engine, folder, Service, say)).map if engine.scheduler else None
+        spread = _spread(kept, engine, folder, say)
         sink = kept.enter_context(open_output(out))
         tell = kept.enter_context(_pricing_progress(source, out))
         for piece in price_file(service, source, kind, level, tell=tell, count=count, say=say, spread=spread):
@@ -629,6 +629,18 @@ def _price_file(file: Path, out: Path, to: TableFormat, level: float | None, eng
     say(told_counts(rows, **without))
     if without["error"]:
         raise typer.Exit(SOME_ROWS_FAILED)
+
+
+def _spread(
+    kept: ExitStack, engine: Engine, folder: Path, say: Callable[[str], None]
+) -> Callable[..., Iterator] | None:
+    "What has the pieces of a file priced on a cluster, as long as the stack is open; None for this machine."
+    if engine.scheduler is None:
+        return None
+    from carprice_lib.orchestration.cluster_model import model_cluster
+    from carprice_lib.serving.service import Service
+
+    return kept.enter_context(model_cluster(engine, folder, Service, say)).map
 
 
 def _pricing_progress(source: str, out: Path) -> Any:

@@ -20,7 +20,8 @@ from support import ROOT, Hashes, assert_same, end, free_port
 from carprice_lib.data.synthetic import simulate
 from carprice_lib.errors import CliError, MissingExtraError
 from carprice_lib.model.price_model import PriceModel
-from carprice_lib.orchestration.engine import Cluster, Engine, predictor
+from carprice_lib.orchestration.cluster_model import model_cluster, predictor
+from carprice_lib.orchestration.engine import Engine
 from carprice_lib.serving.batch import price_file
 from carprice_lib.serving.service import Service
 
@@ -244,22 +245,8 @@ def test_no_stage_depends_on_the_engine():
     assert set(yaml.safe_load((ROOT / "params.yaml").read_text())["engine"]) == {"scheduler", "wait_seconds"}
     assert not re.search(r"params: .*\bengine\b", told)
 
-def test_a_stage_has_the_same_results(machines, finished):
-    before = Hashes(finished.hashes())
-    before.clone = finished
-    machines.scheduler()
-    machines.worker("one", PYTHONPATH=str(finished.path))  # a small clone's code is its own
-    machines.await_workers(1)
-    finished.edit("params.yaml", r"^  scheduler: null", f"  scheduler: {machines.address}")
-    assert "up to date" in finished.run("dvc status")
-    kept = finished.path / "data/model/predictions.parquet"
-    kept.unlink()
-    finished.run("carprice stage evaluate")
-    assert_same(before, finished, ("reports/", "data/model/"))
-    assert "fingerprint" in (machines.home / "one.log").read_text(), "the worker was asked"
-
 def opened(address, champion, wait=3, **more):
-    return Cluster(Engine(address, wait), champion, Service, **more)
+    return model_cluster(Engine(address, wait), champion, Service, **more)
 
 
 def test_nobody_listens(champion):
@@ -353,14 +340,15 @@ def pids(machines):
 
 
 def mid_way(machines, seconds=40):
-    "Wait until workers are at a piece."
+    "Wait until a worker is at a piece; returns its process."
     from distributed import Client
 
     until = time.monotonic() + seconds
     with Client(machines.address, set_as_default=False) as client:
-        while not any(client.processing().values()):
+        while not (busy := [worker for worker, pieces in client.processing().items() if pieces]):
             assert time.monotonic() < until, machines.said()
             time.sleep(0.05)
+        return client.run(os.getpid, workers=busy[:1])[busy[0]]
 
 
 def test_a_worker_is_killed(cluster, champion, cars, local):
@@ -425,6 +413,50 @@ def test_a_worker_with_too_little_memory(machines, champion, cars):
     machines.await_workers(1)
     with opened(machines.address, champion, 8) as there, pytest.raises(CliError, match="too little memory"):
         list(price_file(Service(champion), cars, "csv", spread=there.map))
+
+@pytest.fixture
+def there(machines, finished):
+    "A clone whose stages work on two workers, and the hashes of what it made by itself."
+    before = Hashes(finished.hashes())
+    before.clone = finished
+    machines.scheduler()
+    for name in ("one", "two"):
+        machines.worker(name, PYTHONPATH=str(finished.path))  # a small clone's code is its own
+    machines.await_workers(2)
+    finished.edit("params.yaml", r"^  scheduler: null", f"  scheduler: {machines.address}")
+    finished.edit("params.yaml", r"^  wait_seconds: 60", "  wait_seconds: 20")
+    assert "up to date" in finished.run("dvc status")
+    shutil.rmtree(finished.path / "data/study")  # trials that are kept would not be run again
+    return before
+
+
+MADE = ("reports/", "data/prepared/", "data/model/")
+
+
+@pytest.mark.parametrize("stage", ["prepare", "tune", "train", "evaluate"])
+def test_a_stage_has_the_same_results_though_a_worker_is_killed(machines, finished, there, stage):
+    job = finished.start(f"carprice stage {stage}")
+    os.kill(mid_way(machines, 60), signal.SIGKILL)
+    job.wait(240)
+    assert job.returncode == 0, job.said()
+    assert_same(there, finished, MADE)
+
+
+def test_a_stage_that_loses_its_scheduler_stops_and_carries_on(machines, finished, there):
+    job = finished.start("carprice stage train")
+    mid_way(machines, 60)
+    machines.kill("scheduler")
+    job.wait(60)
+    [said] = [line for line in job.said().splitlines() if "Stage train stopped" in line]
+    assert job.returncode == 1 and "Traceback" not in job.said()
+    assert "was lost, and nothing is written" in said and "the same command carries on from here" in said
+    machines.kill("one", "two")
+    assert_same(there, finished, ("data/model/candidate",))
+    machines.scheduler()
+    machines.worker("three", PYTHONPATH=str(finished.path))
+    machines.await_workers(1)
+    finished.run("carprice stage train")
+    assert_same(there, finished, MADE)
 
 @pytest.fixture
 def hosts():

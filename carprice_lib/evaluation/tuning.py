@@ -34,7 +34,7 @@ from .. import _xgboost, errors
 from ..data import schema
 from ..errors import ModelError
 from ..model import boosting, conformal, features, hedonic, imputation, kernel_ridge, price_model, training
-from ..model.boosting import DEFAULTS, predict_booster
+from ..model.boosting import DEFAULTS, Workers, predict_booster
 from ..model.training import FOLDS, fit_booster, map_parallel, parallelism, prepare_training
 
 # %% ../../nbs/evaluation/02_tuning.ipynb #44836c1e
@@ -82,6 +82,7 @@ class CVObjective:
         folds: int = 3,  # folds by which a setting is judged, of the model's five; no more than `MIN_OBJECTIVE_ROWS` rows need
         seed: int = 0,
         threads: int = 2,
+        cluster: Workers | None = None,  # on which trees are grown; None: this machine
         **metadata: Any,
     ):  # as PriceModel.fit takes them
         if not 1 <= folds <= FOLDS:
@@ -90,6 +91,7 @@ class CVObjective:
             raise ModelError(f"Tuning needs at least {10 * FOLDS} training rows, but there are {len(train)}.")
         self.data = prepare_training(train, seed=seed, threads=threads, **metadata)
         self.folds = _judged(len(train), folds)
+        self.cluster = cluster
 
     def errors(
         self,
@@ -99,7 +101,8 @@ class CVObjective:
         data = self.data
         target = data.y - data.base_margin
         parts = [np.flatnonzero(data.fold != f) for f in range(self.folds)]
-        boosters = map_parallel(lambda rows: fit_booster(data, rows, params), parts, parallelism(data.metadata)[0])
+        at_a_time, _ = parallelism(data.metadata, self.cluster)
+        boosters = map_parallel(lambda rows: fit_booster(data, rows, params, self.cluster), parts, at_a_time)
         for f, booster in enumerate(boosters):
             out = data.fold == f
             yield float(np.abs(target[out] - predict_booster(booster, data.X[out])).mean())
@@ -353,11 +356,12 @@ def tune(
     folds: int = 3,  # by which a setting is judged
     seed: int = 0,
     threads: int = 2,
+    cluster: Workers | None = None,  # on which trees are grown; None: this machine. The trials are the same
     **metadata: Any,  # as PriceModel.fit takes them
 ) -> TuningResult:  # best settings and all trials
     "Search the settings that err least; carries on where the study stands."
     began = time.monotonic()
-    parts = partial(CVObjective, train, folds, seed, threads, **metadata)
+    parts = partial(CVObjective, train, folds, seed, threads, cluster, **metadata)
 
     def go_on(finished: int) -> bool:
         return finished < trials and (seconds is None or finished == 0 or time.monotonic() - began < seconds)

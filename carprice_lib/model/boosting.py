@@ -4,14 +4,14 @@
 
 # %% auto #0
 __all__ = ['DEFAULTS', 'MAX_ROWS_PER_TREE', 'PROVEN_XGBOOST', 'MAX_ROWS_AT_ONCE', 'resolve_params', 'default_max_depth',
-           'rounds_multiplier', 'wear_feature_weight', 'RowSource', 'train_booster', 'predict_booster',
-           'pseudo_huber_weights', 'pseudo_huber_objective', 'read_ubj', 'write_ubj', 'concat_boosters',
-           'fit_stacking_weights', 'FewRowsPredictor']
+           'rounds_multiplier', 'wear_feature_weight', 'RowSource', 'Workers', 'run_on', 'grow_trees', 'train_booster',
+           'predict_booster', 'pseudo_huber_weights', 'pseudo_huber_objective', 'read_ubj', 'write_ubj',
+           'concat_boosters', 'fit_stacking_weights', 'FewRowsPredictor']
 
 # %% ../../nbs/model/04_boosting.ipynb #13eda6a9
 import json
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -79,6 +79,35 @@ class RowSource(Protocol):
     def __getitem__(self, rows: Any) -> np.ndarray: ...
 
 
+class Workers(Protocol):
+    "What runs a function with what it takes on one of several machines, such as a `Cluster`, and gives what it gives."
+
+    def run(self, work: Callable[..., Any], *parts: Any) -> Any: ...
+
+
+def run_on(
+    cluster: Workers | None,  # None: this machine
+    work: Callable[..., Any],  # a function of this package
+    *parts: Any,  # what it takes
+) -> Any:
+    "What the work gives, here or on a cluster."
+    return work(*parts) if cluster is None else cluster.run(work, *parts)
+
+
+def grow_trees(
+    X: np.ndarray,  # float32 (n, p)
+    y: np.ndarray,  # target (n,)
+    huber_slope: float,  # errors far below this count by their square, those far above by their size
+    columns: dict[str, Any],  # of the matrix, as XGBoost takes them
+    options: dict[str, Any],  # of the trees, as XGBoost takes them
+    rounds: int,  # trees to grow
+    booster: xgb.Booster | None,  # trees that are there already
+) -> xgb.Booster:
+    "More trees, on rows that one machine has in memory."
+    rows = xgb.QuantileDMatrix(X, y, **columns)
+    return xgb.train(options, rows, rounds, xgb_model=booster, obj=partial(pseudo_huber_objective, huber_slope))
+
+
 def train_booster(
     X: RowSource,  # float32 (n, p)
     y: np.ndarray,  # target (n,)
@@ -91,6 +120,7 @@ def train_booster(
     threads: int = 2,  # fixed, since another number sums in another order
     monotone: Mapping[str, int] = {},  # from `monotone_attributes`
     rows: np.ndarray | None = None,  # places of the rows to learn from (m,); all by default
+    cluster: Workers | None = None,  # on which trees are grown; None: this machine
 ) -> xgb.Booster:  # fitted
     "Boosted trees that never rise with age, distance or owners, nor against what is declared monotone."
     rows = np.arange(len(y)) if rows is None else rows
@@ -119,13 +149,8 @@ def train_booster(
     ends = np.linspace(0, params["n_estimators"], parts + 1).astype(int)
     for i, rounds in enumerate(np.diff(ends).tolist()):
         some = rows[i::parts]
-        booster = xgb.train(
-            options | {"seed": seed + i},
-            xgb.QuantileDMatrix(X[some], y[some], **columns),
-            rounds,
-            xgb_model=booster,
-            obj=partial(pseudo_huber_objective, huber_slope),
-        )
+        how = huber_slope, columns, options | {"seed": seed + i}, rounds
+        booster = run_on(cluster, grow_trees, X[some], y[some], *how, booster)
     return booster
 
 # %% ../../nbs/model/04_boosting.ipynb #0fdc5d1e

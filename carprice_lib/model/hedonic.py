@@ -194,12 +194,13 @@ def state(
     self: HedonicRegression,
     state: np.ndarray,  # from `usage_features` (..., 7)
     but: Sequence[str] = (),  # numbers to leave out
-) -> np.ndarray:  # log price (...)
+    rows: np.ndarray | None = None,  # places of some (m,), of which a number is read at a time; all by default
+) -> np.ndarray:  # log price (..., or m)
     "What the state of a car is worth."
-    total = np.zeros(state.shape[:-1])
+    total = np.zeros(state.shape[:-1] if rows is None else len(rows))
     for n, x in zip(USAGE_FEATURES, state.T):
         if n in self.splines and n not in but:
-            total = total + self.splines[n](x)
+            total = total + self.splines[n](x if rows is None else x[rows])
     return total
 
 # %% ../../nbs/model/01_hedonic.ipynb #d69f4a22

@@ -403,10 +403,11 @@ def fit(
     brand: Sequence[str | None] | np.ndarray,  # make of each (n,)
 ) -> "UsageImputer":
     "Learn what is typical by full years of age, and how it is spread."
-    table = pd.DataFrame(usage, columns=list(USAGE_FEATURES))
+    age, log_km, owners = (usage[:, i] for i in (AGE, LOG_KM, OWNERS_PLACE))
+    test_drive = usage[:, USAGE_FEATURES.index("test_drive")]
     named = np.array([b or "" for b in brand], object)
-    tells = (table["log_km"].notna() & table["age"].notna()).to_numpy()
-    told = table.loc[tells, ["age", "log_km"]]
+    tells = np.isfinite(log_km) & np.isfinite(age)
+    told = pd.DataFrame(dict(age=age[tells], log_km=log_km[tells]))
     own = cls(None, {}, [], [])
     if len(told):
         years = told.groupby(np.minimum(np.floor(told["age"]), OLDEST))
@@ -417,9 +418,9 @@ def fit(
         own.brands = {str(make): float(quantize(v)) for make, v in shift.items()}
         left = told["log_km"] - own.typical_distance(told["age"].to_numpy(), named[tells])
         own.spread = quantize(np.quantile(left, USAGE_POINTS)).tolist()
-    sells = table["owners"].notna() & table["age"].notna() & (table["test_drive"] == 0)
-    sold = table.loc[sells, ["age", "owners"]]
-    lacking = table["owners"].isna().mean() if len(table) else 1.0
+    sells = np.isfinite(owners) & np.isfinite(age) & (test_drive == 0)
+    sold = pd.DataFrame(dict(age=age[sells], owners=owners[sells]))
+    lacking = np.isnan(owners).mean() if len(owners) else 1.0
     if len(sold) and lacking <= MAX_MISSING_SHARE and sold["owners"].nunique() > 1:
         years = sold.groupby(np.minimum(np.floor(sold["age"]), OLDEST))
         own.owners = [_rising_curve(years, years["owners"].quantile(point)) for point in USAGE_POINTS]

@@ -144,12 +144,12 @@ class PriceModel:
         cls,
         train: pd.DataFrame,  # training rows (n, ...) with `price`
         params: dict | None = None,  # settings that differ from the defaults
-        **metadata: Any,  # as_of, attributes, currency, dataset, data_hash, confidence_level, seed and threads
+        **more: Any,  # as `training.fit_price_model` takes it: as_of, attributes, currency, dataset, data_hash, confidence_level, seed, threads and cluster
     ) -> "PriceModel":
         "Fit a price model and its range: `training.fit_price_model`."
         from carprice_lib.model.training import fit_price_model  # serving never trains
 
-        return fit_price_model(train, params, **metadata)
+        return fit_price_model(train, params, **more)
 
     @property
     def confidence_level(self) -> float:  # such as 0.9

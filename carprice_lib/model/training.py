@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FOLDS', 'MAX_CALIBRATION_ROWS', 'ENSEMBLE_MAX_ROWS', 'PARALLEL_MAX_ROWS', 'MAX_CATEGORIES', 'READ_FIELDS',
-           'FURTHER_FIELDS', 'GAP_CALIBRATION_ROWS', 'GAP_TRIALS', 'AdditiveModels', 'Cars', 'TrainingMatrix',
-           'OutOfFoldData', 'describe_attributes', 'encode_attributes', 'prepare_training', 'parallelism',
-           'map_parallel', 'fit_booster', 'fit_kernel', 'Stacking', 'fit_donors', 'fit_price_model']
+           'FURTHER_FIELDS', 'MOST_FITS_ELSEWHERE', 'GAP_CALIBRATION_ROWS', 'GAP_TRIALS', 'AdditiveModels', 'Cars',
+           'TrainingMatrix', 'OutOfFoldData', 'describe_attributes', 'encode_attributes', 'prepare_training',
+           'parallelism', 'map_parallel', 'fit_booster', 'fit_kernel', 'Stacking', 'fit_donors', 'fit_price_model']
 
 # %% ../../nbs/model/07_training.ipynb #1e920561
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +22,8 @@ from ..data.schema import FIELDS, RESERVED_NAMES
 from ..errors import ModelError
 from . import features
 from carprice_lib.model.boosting import (
+    MAX_ROWS_PER_TREE,
+    Workers,
     concat_boosters,
     default_max_depth,
     fit_stacking_weights,
@@ -29,6 +31,7 @@ from carprice_lib.model.boosting import (
     pseudo_huber_weights,
     resolve_params,
     rounds_multiplier,
+    run_on,
     train_booster,
     wear_feature_weight,
 )
@@ -298,7 +301,7 @@ def _fit_additive(
     effect = hedonic.of_numbers(design.monotone) + np.zeros(len(itself))
     age = usage[rows, 0]
     spline = hedonic.splines.get("age", LinearSpline(AGE_GRID[:2], np.zeros(2)))
-    left = y[rows] - hedonic.state(usage[rows], but=("age",)) - effect[design.car[rows]]
+    left = y[rows] - hedonic.state(usage, ("age",), rows) - effect[design.car[rows]]
     start = spline(AGE_GRID) + (left - spline(age)).mean()
     curves = DepreciationCurves.fit(start, groups, numbers, design.car[rows], age, left)
     return hedonic, itself, effect, curves
@@ -326,9 +329,9 @@ def _out_of_fold_additive(
         group = numbers[finest][car]
         table = curves.tables[finest]
         worth[out] = np.column_stack([itself[car] - effect[car], table[:, [3, 10]][group]])
-        state = hedonic.state(usage[out])
+        state = hedonic.state(usage, rows=out)
         blind[0, out] = itself[car] + state
-        blind[1, out] = at_age(table, usage[out, 0], group) + hedonic.state(usage[out], but=("age",)) + effect[car]
+        blind[1, out] = at_age(table, usage[out, 0], group) + hedonic.state(usage, ("age",), out) + effect[car]
         blind[2, out] = state + effect[car]
     return blind, worth, (hedonic, curves)
 
@@ -453,12 +456,17 @@ def _learn_additive(
     )
 
 # %% ../../nbs/model/07_training.ipynb #7ad8b92f
+MOST_FITS_ELSEWHERE = 16  # at a time, each with its rows in the memory of this machine until they are sent
+
+
 def parallelism(
     metadata: dict[str, Any],  # of the model
+    cluster: Workers | None = None,  # on which trees are grown; None: this machine
 ) -> tuple[int, int]:  # fits at a time, and threads of each
-    "How the fits of many trees share the cores."
+    "How the fits of many trees share the cores; on a cluster with as many threads as here, which make the same bytes."
     threads = metadata["threads"]
-    return (1, threads) if metadata["rows"] > PARALLEL_MAX_ROWS else (threads, 1)
+    at_a_time, each = (1, threads) if metadata["rows"] > PARALLEL_MAX_ROWS else (threads, 1)
+    return (at_a_time if cluster is None else MOST_FITS_ELSEWHERE), each
 
 
 def map_parallel(
@@ -475,6 +483,7 @@ def fit_booster(
     data: OutOfFoldData,  # from `prepare_training`
     rows: np.ndarray,  # rows to learn from
     params: dict | None = None,  # settings that differ from those of the data
+    cluster: Workers | None = None,  # on which they are grown; None: this machine
 ) -> xgb.Booster:
     "Boosted trees grown on some of the rows, in number and depth as suits the whole market."
     params = resolve_params(data.params | (params or {}))
@@ -495,6 +504,7 @@ def fit_booster(
         threads,
         monotone_attributes(data.metadata["attributes"]),
         rows,
+        cluster,
     )
 
 # %% ../../nbs/model/07_training.ipynb #19e68c82
@@ -519,6 +529,14 @@ def fit_kernel(
     X = _kernel_input(data, rows)
     y = (data.y - data.usage_effect)[rows]
     return LandmarkKernelRidge.fit(X, _positions(data, rows), y, data.weight[rows], data.metadata["seed"])
+
+
+def _predict_trees(data: OutOfFoldData, booster: xgb.Booster, rows: np.ndarray) -> np.ndarray:
+    "What trees say of some rows (n,), a part of them at a time: what they read of each fills 160 bytes."
+    said = np.empty(len(rows))
+    for i in range(0, len(rows), MAX_ROWS_PER_TREE):
+        said[i : i + MAX_ROWS_PER_TREE] = predict_booster(booster, data.X[rows[i : i + MAX_ROWS_PER_TREE]])
+    return said
 
 
 def _predict_kernel(data: OutOfFoldData, kernel: LandmarkKernelRidge, rows: np.ndarray) -> np.ndarray:
@@ -557,7 +575,7 @@ def _fit_stacking(data: OutOfFoldData, boosters: dict[int, xgb.Booster]) -> Stac
     kernels = {f: fit_kernel(data, np.flatnonzero(data.fold != f)) for f in boosters}
     for f, booster in boosters.items():
         out = np.flatnonzero(data.fold == f)
-        by_trees[out] = predict_booster(booster, data.X[out]) + data.base_margin[out]
+        by_trees[out] = _predict_trees(data, booster, out) + data.base_margin[out]
         by_kernel[out] = _predict_kernel(data, kernels[f], out)
     y_pred = np.column_stack([data.hedonic, data.curves, by_trees, by_kernel])
     weights = fit_stacking_weights(y_pred[done], data.y[done])
@@ -566,15 +584,24 @@ def _fit_stacking(data: OutOfFoldData, boosters: dict[int, xgb.Booster]) -> Stac
     return Stacking(weights, median_shift, error - median_shift, done, kernels[min(kernels)])
 
 # %% ../../nbs/model/07_training.ipynb #20d56f99
-def _fit_spread(data: OutOfFoldData, sizes: np.ndarray, rows: np.ndarray, wear: int) -> xgb.Booster:
+def _fit_spread(
+    data: OutOfFoldData, sizes: np.ndarray, cluster: Workers | None, rows: np.ndarray, wear: int
+) -> xgb.Booster:
     "Trees for the spread at one end of the range, grown on some of the rows."
     about = data.metadata
     _, threads = parallelism(about)
     monotone = monotone_attributes(about["attributes"])
-    return fit_scale_model(data.X[rows], sizes[rows], feature_names(about), wear, about["seed"], threads, monotone)
+    names = feature_names(about)
+    places = np.flatnonzero(rows)
+    places = places[:: -(-len(places) // MAX_ROWS_PER_TREE)]
+    return run_on(
+        cluster, fit_scale_model, data.X[places], sizes[places], names, wear, about["seed"], threads, monotone
+    )
 
 
-def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booster], SpreadCalibration, np.ndarray]:
+def _calibrate(
+    data: OutOfFoldData, stacking: Stacking, cluster: Workers | None
+) -> tuple[list[xgb.Booster], SpreadCalibration, np.ndarray]:
     """Models of the two spreads that do not know a fold, of each in turn, then of those that know all; how spreads are
     stretched by age and fuel; and conformity scores of all rows with an out-of-fold error, by spreads learned without them (n,)."""
     error = stacking.error
@@ -585,11 +612,12 @@ def _calibrate(data: OutOfFoldData, stacking: Stacking) -> tuple[list[xgb.Booste
     folds = np.unique(data.fold[done])
     others = [done & (data.fold != f) for f in folds] if len(folds) > 1 else []
     jobs = [(rows, wear) for rows in (*others, done) for wear in (1, -1)]
-    spreads = map_parallel(lambda job: _fit_spread(data, sizes, *job), jobs, parallelism(data.metadata)[0])
+    at_a_time, _ = parallelism(data.metadata, cluster)
+    spreads = map_parallel(lambda job: _fit_spread(data, sizes, cluster, *job), jobs, at_a_time)
     for f, lower, upper in zip(folds, spreads[::2], spreads[1::2]):
-        out = data.fold == f
-        below[out] = predict_booster(lower, data.X[out])
-        above[out] = predict_booster(upper, data.X[out])
+        out = np.flatnonzero(data.fold == f)
+        below[out] = _predict_trees(data, lower, out)
+        above[out] = _predict_trees(data, upper, out)
     fuel = np.array([car.fuel for car in data.known.cars], object)[data.known.car]
     known = data.usage[done, 0], fuel[done], error[done], below[done], above[done]
     calibration = SpreadCalibration.fit(*known, level)
@@ -689,6 +717,7 @@ def _assemble(
 def fit_price_model(
     train: pd.DataFrame,  # training rows (n, ...) with `price`
     params: dict | None = None,  # settings that differ from the defaults
+    cluster: Workers | None = None,  # on which trees are grown; None: this machine. The bytes are the same
     **metadata: Any,  # as_of, attributes, currency, dataset, data_hash, confidence_level, seed and threads
 ) -> PriceModel:
     "Fit a price model and its range; raises `ModelError` for rows that cannot be learned from."
@@ -698,9 +727,10 @@ def fit_price_model(
     learned = [np.flatnonzero(data.fold != f) for f in folds]
     if len(train) > ENSEMBLE_MAX_ROWS:
         learned.append(every)
-    boosters = map_parallel(lambda rows: fit_booster(data, rows), learned, parallelism(data.metadata)[0])
+    at_a_time, _ = parallelism(data.metadata, cluster)
+    boosters = map_parallel(lambda rows: fit_booster(data, rows, cluster=cluster), learned, at_a_time)
     stacking = _fit_stacking(data, dict(zip(folds, boosters)))
-    spreads, calibration, scores = _calibrate(data, stacking)
+    spreads, calibration, scores = _calibrate(data, stacking, cluster)
     first = data.fold == folds[0]
     others = np.flatnonzero(~first)
     parts_of_first = [[boosters[0]], *([s] for s in spreads[:2])]
