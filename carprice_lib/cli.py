@@ -587,7 +587,7 @@ def _place_of(file: Path, out: Path | None, to: TableFormat | None) -> Path:
         raise CliError(f"--to {to} is for -o -; a file is written as its name ends, and {out.name!r} is no .{to}.")
     return out
 
-
+# %% ../nbs/04_cli.ipynb #13f78b51
 def engine_of(
     scheduler: str | None,  # as it was given; None where it was not
     root: Path,  # the project's root

@@ -368,7 +368,6 @@ def test_every_worker_is_killed_and_comes_back(cluster, champion, cars, local):
             os.kill(pid, signal.SIGKILL)
         assert b"".join([first, *pieces]) == local, "the nannies started new ones, which have the model sent anew"
 
-
 def lost(machines, place, who, why):
     "Kill somebody while a file is priced, and see that it stops with one sentence, and leaves nothing."
     job = place(f"predict cars.csv -o priced.csv --scheduler {machines.address}")

@@ -212,4 +212,6 @@ def read_training(
     known = pq.read_schema(path)
     columns = [c for c in (*FIELDS, *attributes, "price", "group") if c in known.names]
     words = [c for c in columns if known.field(c).type in (pa.string(), pa.large_string())]
-    return pd.read_parquet(path, columns=columns, read_dictionary=words)
+    rows = pd.read_parquet(path, columns=columns, read_dictionary=words)
+    pa.default_memory_pool().release_unused()  # twice what the rows fill, which Arrow would keep
+    return rows

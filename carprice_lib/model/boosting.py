@@ -107,7 +107,7 @@ def grow_trees(
     rows = xgb.QuantileDMatrix(X, y, **columns)
     return xgb.train(options, rows, rounds, xgb_model=booster, obj=partial(pseudo_huber_objective, huber_slope))
 
-
+# %% ../../nbs/model/04_boosting.ipynb #ac43d55f
 def train_booster(
     X: RowSource,  # float32 (n, p)
     y: np.ndarray,  # target (n,)

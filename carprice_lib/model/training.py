@@ -600,7 +600,7 @@ def _fit_spread(
 
 
 def _calibrate(
-    data: OutOfFoldData, stacking: Stacking, cluster: Workers | None
+    data: OutOfFoldData, stacking: Stacking, cluster: Workers | None = None
 ) -> tuple[list[xgb.Booster], SpreadCalibration, np.ndarray]:
     """Models of the two spreads that do not know a fold, of each in turn, then of those that know all; how spreads are
     stretched by age and fuel; and conformity scores of all rows with an out-of-fold error, by spreads learned without them (n,)."""
