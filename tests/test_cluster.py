@@ -141,11 +141,11 @@ def place(tmp_path, cars, champion):
     (here / "params.yaml").write_text("dataset: demo\nseed: 7\nengine: {wait_seconds: 6}\n")
     told = os.environ | {"PYTHONPATH": str(ROOT), "CARPRICE_MODEL": str(champion)}
 
-    def start(words):
+    def start(words, **more):
         return subprocess.Popen(
             [Path(sys.executable).with_name("carprice"), *words.split()],
             cwd=here,
-            env=told,
+            env=told | more,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -279,6 +279,45 @@ def test_one_car_needs_no_scheduler(place):
     assert "--scheduler are for a file of cars" in said
     said, _ = place("predict cars.csv -o out.csv --scheduler h:1").communicate(timeout=30)
     assert said.startswith("carprice: The scheduler is 'h:1', but must be 'local' or an address such as tcp://")
+
+def certificates(folder):
+    "An authority of one's own, and a certificate of it, as variables of Dask for every role."
+    folder.mkdir()
+    words = "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=carprice -keyout ca.key -out ca.pem"
+    subprocess.run(["openssl", *words.split()], cwd=folder, check=True, capture_output=True)
+    tls = "DASK_DISTRIBUTED__COMM__TLS__"
+    roles = ("SCHEDULER", "WORKER", "CLIENT")
+    files = {
+        f"{tls}{role}__{kind}": str(folder / file)
+        for role in roles
+        for kind, file in (("CERT", "ca.pem"), ("KEY", "ca.key"))
+    }
+    return files | {f"{tls}CA_FILE": str(folder / "ca.pem"), "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "true"}
+
+
+def test_a_cluster_in_cipher(tmp_path, place, local):
+    ours, theirs = (certificates(tmp_path / name) for name in ("ours", "theirs"))
+    machines = Machines(tmp_path)
+    try:
+        machines.port = free_port()
+        words = f"dask scheduler --host 127.0.0.1 --port {machines.port} --no-dashboard --protocol tls"
+        machines.start("scheduler", "-m", *words.split(), **ours)
+        machines.address = f"tls://127.0.0.1:{machines.port}"
+        machines.worker("stranger", **theirs)
+        machines.worker("one", **ours)
+        job = place(f"predict cars.csv -o priced.csv --scheduler {machines.address}", **ours)
+        job.communicate(timeout=90)
+        assert (place.here / "priced.csv").read_bytes() == local
+        joined = (tmp_path / "scheduler.log").read_text()
+        assert "name: one" in joined and "stranger" not in joined
+        said, _ = place(f"predict cars.csv -o other.csv --scheduler {machines.address}", **theirs).communicate(
+            timeout=60
+        )
+        assert re.fullmatch(
+            "carprice: No Dask scheduler answers at tls:.* does not take the certificates that .*\n", said
+        ), said
+    finally:
+        machines.close()
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory):

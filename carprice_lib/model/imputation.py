@@ -116,11 +116,9 @@ def fit(
         counts: dict[str, list[Counter]] = {}
         for car, values, n in zip(cars, numbers, rows):
             own = counts.setdefault(_shared(car, fields), [Counter() for _ in values])
-            for count, v in zip(own, values):
-                if v is not None:
-                    count[v] += n
-            for i in left_open:
-                own[i].clear()
+            for i, v in enumerate(values):
+                if v is not None and i not in left_open:
+                    own[i][v] += n
         self.tables.append({key: [_mode(c) for c in found] for key, found in counts.items()})
     return self
 

@@ -144,7 +144,7 @@ class PriceModel:
         cls,
         train: pd.DataFrame,  # training rows (n, ...) with `price`
         params: dict | None = None,  # settings that differ from the defaults
-        **more: Any,  # as `training.fit_price_model` takes it: as_of, attributes, currency, dataset, data_hash, confidence_level, seed, threads and cluster
+        **more: Any,  # as `training.fit_price_model` takes them: as_of, attributes, currency, seed, threads and so on
     ) -> "PriceModel":
         "Fit a price model and its range: `training.fit_price_model`."
         from carprice_lib.model.training import fit_price_model  # serving never trains
@@ -391,7 +391,8 @@ def _profiles_of(self: PriceModel, meant: Sequence[_Meanings]) -> CarProfiles:
     effects = self.hedonic.of_numbers({n: numbers[:, i] for n, i in self._monotone.items()}) + np.zeros(len(cars))
     static = static_features(self.metadata, cars, [prices, curves[:, [3, 10]], like])
     age_curve, mileage_curve = self._additive_curves(static, prices, curves, effects)
-    first = [builds[i] for i in which[np.cumsum(many) - many]]
+    start = np.cumsum(many) - many
+    first = [builds[i] for i in which[start]]
     return CarProfiles(
         many,
         gaps=np.array([one.gaps for one in meant], int),
