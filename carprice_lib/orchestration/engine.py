@@ -238,7 +238,7 @@ class Cluster:
         self.threads = 0  # of those that take work now
         self._ever: set[str] = set()  # workers that were seen
         self._looked = 0.0
-        self._worked = time.monotonic()  # when there last was a worker
+        self._alone: float | None = None  # since when nobody is seen to take work
         self._begun = False  # has any worker been given anything?
         self._scattered: Any = None
         self._lock = threading.RLock()
@@ -260,6 +260,7 @@ def cluster_of(engine: Engine) -> Iterator[Cluster | None]:
         yield None
         return
     with Cluster(engine) as cluster:
+        cluster._await_workers()  # before the minutes that may pass until there is something to do for them
         yield cluster
 
 # %% ../../nbs/orchestration/05_engine.ipynb #dca6b785
@@ -292,10 +293,9 @@ def _look(self: Cluster) -> None:
     running = [address for address in fit if seen[address]["status"] == "running"]
     self.threads = sum(seen[address]["nthreads"] for address in running)
     self._looked = time.monotonic()
-    if running:
-        self._worked = self._looked
+    self._alone = None if running else self._alone or self._looked
     nobody_fit = bool(self.refused) and not fit and not self._begun
-    if nobody_fit or self._looked - self._worked > self.engine.wait_seconds:
+    if nobody_fit or self._alone and self._looked - self._alone > self.engine.wait_seconds:
         raise CliError(self._why_none())
     for address, why in refused.items():
         self.say(f"The worker at {address} is not used: {why}.")
