@@ -273,19 +273,18 @@ def _clean_piece(
     piece: _Piece,
     source: Source,  # the entry
     as_of: str,  # day of the newest row of all
-    added: pd.DataFrame | None,  # what came after the source, to go below the last piece; None where nothing came
-    late: pd.DataFrame | None,  # the same, mapped
+    dated: bool,  # does each row get a day, since later ones came?
+    later: tuple[pd.DataFrame, pd.DataFrame] | None,  # those, as they came and mapped, to go below the last piece
 ) -> _CleanPiece:
     "Map and clean some rows, as far as they can be judged by themselves."
     written = _as_written(source)
     rows = piece.rows
     mapped = map_columns(rows, written)
     counts = {name: mapped[name].value_counts() for name in _spelled(source)}
-    if late is not None:
+    if dated:
         mapped = mapped.assign(listed_on=mapped["listed_on"].fillna(pd.Timestamp(source.as_of)))
-        if piece.last:
-            rows = _below(rows, added)
-            mapped = _below(mapped, late)
+    if later is not None:
+        rows, mapped = (_below(upper, lower) for upper, lower in zip((rows, mapped), later))
     good, reasons, blanked = clean_fields(mapped, written.model_copy(update=dict(as_of=as_of)))
     if UNREADABLE in rows:
         reasons = reasons.mask(rows[UNREADABLE].notna(), UNREADABLE)
@@ -297,7 +296,7 @@ def _clean_piece(
     return _CleanPiece(good, numbers, blanked, counts, len(piece.rows), list(rows))
 
 
-def _below(upper: pd.DataFrame, lower: pd.DataFrame | None) -> pd.DataFrame:
+def _below(upper: pd.DataFrame, lower: pd.DataFrame) -> pd.DataFrame:
     "A table with another one below it, numbered on."
     rows = pd.concat([upper, lower], ignore_index=True)
     return rows.set_axis(upper.index[0] + rows.index)
@@ -311,12 +310,14 @@ class Pieces(Protocol):
 
 def _clean_pieces(source: Source, raw: _Raw, shelf: _Shelf, out: Path, cluster: Pieces | None) -> _Cleaned:
     "Map and clean rows piece by piece, here or on several machines, and lay the good ones on the shelf."
-    late = None
+    later = None
     found = _Cleaned(shelf, source)
     if raw.added is not None:
         late, found.source = _late_rows(source, raw.added)
+        later = raw.added, late
     brands, models = _Codes(), _Codes()
-    jobs = ((piece, source, found.source.as_of, raw.added, late) for piece in raw)
+    about = source, found.source.as_of, later is not None
+    jobs = ((piece, *about, later if piece.last else None) for piece in raw)
     for piece in starmap(_clean_piece, jobs) if cluster is None else cluster.map(_clean_piece, jobs):
         found.own += piece.own
         found.columns |= dict.fromkeys(piece.columns)

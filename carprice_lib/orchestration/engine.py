@@ -276,6 +276,7 @@ def look(
 
 @patch
 def _look(self: Cluster) -> None:
+    "The same, however lately somebody looked."
     seen = self._seen()
     self._ever |= seen.keys()
     came = [address for address in seen if address not in self.fit and address not in self.refused]
