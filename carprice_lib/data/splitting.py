@@ -212,6 +212,8 @@ def read_training(
     known = pq.read_schema(path)
     columns = [c for c in (*FIELDS, *attributes, "price", "group") if c in known.names]
     words = [c for c in columns if known.field(c).type in (pa.string(), pa.large_string())]
-    rows = pd.read_parquet(path, columns=columns, read_dictionary=words)
-    pa.default_memory_pool().release_unused()  # twice what the rows fill, which Arrow would keep
-    return rows
+    found = []
+    for column in columns:  # one at a time: together they would take three times what they fill
+        found.append(pd.read_parquet(path, columns=[column], read_dictionary=words))
+    pa.default_memory_pool().release_unused()  # what Arrow would keep
+    return pd.concat(found, axis=1)

@@ -100,7 +100,7 @@ class CVObjective:
         "Mean absolute log error of each fold in turn."
         data = self.data
         target = data.y - data.base_margin
-        parts = [np.flatnonzero(data.fold != f) for f in range(self.folds)]
+        parts = [data.outside(f) for f in range(self.folds)]
         at_a_time, _ = parallelism(data.metadata, self.cluster)
         boosters = map_parallel(lambda rows: fit_booster(data, rows, params, self.cluster), parts, at_a_time)
         for f, booster in enumerate(boosters):

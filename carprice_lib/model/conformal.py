@@ -454,28 +454,27 @@ def model_name(
 @patch(cls_method=True)
 def fit(
     cls: ApplicabilityDomain,
-    unseen: Mapping[str, np.ndarray],  # level: which training rows have a group that no other fold has (n,)
-    state: np.ndarray,  # their states (n, 7)
-    scores: np.ndarray,  # their scores (n,), NaN where there is none
-    models: Sequence[str] | np.ndarray,  # their makes and models, from `model_name` (n,)
+    unseen: Mapping[str, np.ndarray],  # level: which of the judged rows have a group that no other fold has (m,)
+    scores: np.ndarray,  # their scores (m,)
+    state: np.ndarray,  # states of all training rows (n, 7)
+    models: Sequence[str] | pd.Categorical,  # their makes and models, from `model_name` (n,)
     least: int = 100,  # rows that tell how wrong an unknown level goes
 ) -> "ApplicabilityDomain":
     "Learn limits, and how much more wrong cars of unknown groups went."
     self = cls()
     age = pd.Series(state[:, USAGE_FEATURES.index("age")])
     self.max_age = float(np.nanquantile(age, 0.999))
-    ages = age.groupby(np.asarray(models, object)).agg(["count", "min", lambda own: own.quantile(0.999)])
+    ages = age.groupby(pd.Categorical(models), observed=True).agg(["count", "min", lambda own: own.quantile(0.999)])
     known = ages[ages["count"] >= MIN_AGED_ROWS].drop(columns="count").round(3)
     self.model_ages = dict(zip(known.index, known.to_numpy().tolist()))
     if np.isfinite(log_km := state[:, USAGE_FEATURES.index("log_km")]).any():
         self.max_log_km = float(np.nanquantile(log_km, 0.999))
-    some = np.isfinite(scores)
-    usual = np.quantile(np.abs(scores[some]), 0.9)
+    usual = np.quantile(np.abs(scores), 0.9)
     floor = 1.0
     for level in reversed(UNSEEN_LEVELS):
-        new = some & unseen[level]
-        if new.sum() >= least:
-            self.unseen_inflation[level] = round(float(np.quantile(np.abs(scores[new]), 0.9) / usual), 3)
+        new = scores[unseen[level]]
+        if len(new) >= least:
+            self.unseen_inflation[level] = round(float(np.quantile(np.abs(new), 0.9) / usual), 3)
         floor = self.unseen_inflation[level] = max(self.unseen_inflation[level], floor)
     return self
 

@@ -234,7 +234,7 @@ def unique_cars(
     first = np.unique(code, return_index=True)[1]
     told = zip(*([values[i] for i in own[first].tolist()] for own, values in columns))
     own_fields = len(TEXT_FIELDS) + len(SPEC_FIELDS)
-    return [CarKey._make((*values[:own_fields], values[own_fields:])) for values in told], code
+    return [CarKey._make((*values[:own_fields], values[own_fields:])) for values in told], code.astype(np.int32)
 
 
 def _encoded(df: pd.DataFrame, name: str, attributes: AttributeEncoder) -> np.ndarray:
@@ -531,10 +531,10 @@ def group_kfold(
     group: np.ndarray,  # group of each row (n,); rows of a group stay together
     folds: int,  # number of folds
     seed: int = 0,  # of the shuffle
-) -> np.ndarray:  # fold of each row (n,), 0 to folds - 1
+) -> np.ndarray:  # int8 fold of each row (n,), 0 to folds - 1
     "Deal groups to folds of nearly equal size."
     code, unique = pd.factorize(np.asarray(group))
-    return (np.random.default_rng(seed).permutation(len(unique)) % folds)[code]
+    return (np.random.default_rng(seed).permutation(len(unique)) % folds).astype(np.int8)[code]
 
 # %% ../../nbs/model/00_features.ipynb #61b4beeb
 class HierarchicalTargetEncoder:
@@ -586,7 +586,7 @@ def fit(
 ) -> tuple["HierarchicalTargetEncoder", OutOfFoldMeans]:  # fitted, and what training rows see of it
     "Learn the means of groups: of all rows, and without each fold."
     mean = float(quantize(y.mean()))
-    k = fold.max() + 1
+    k = int(fold.max()) + 1
     blind: dict[str | None, np.ndarray] = {None: np.array([[y[fold != f].mean() for f in range(k)]])}
     wide: dict[str | None, np.ndarray] = {None: np.array([mean])}
     tables = {}
