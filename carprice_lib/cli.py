@@ -34,8 +34,7 @@ import typer
 from typer.core import TyperGroup
 
 from . import __version__
-from .config import Engine as EngineSection
-from .config import load_params, stage_params
+from .config import EngineConfig, load_params, stage_params
 from .cpu_dispatch import pin
 from .data.schema import FIELDS, Field
 from .errors import CarpriceError, CliError, MissingExtraError, StageError
@@ -593,7 +592,7 @@ def engine_of(
     root: Path,  # the project's root
 ) -> Engine:
     "Where pieces of a file are priced: as asked, else as params.yaml says, else here; raises `CliError`."
-    told = load_params(root).engine if (root / "params.yaml").is_file() else EngineSection()
+    told = load_params(root).engine if (root / "params.yaml").is_file() else EngineConfig()
     given = told.scheduler if scheduler is None else None if scheduler == LOCAL else scheduler
     return Engine(given, told.wait_seconds)
 

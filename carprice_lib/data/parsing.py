@@ -379,6 +379,7 @@ def blank_texts(
     return pd.Series(pd.array(clean, dtype="str").take(codes, allow_fill=True), values.index)
 
 
+_LONGEST_BLANK = 40  # characters; no word for a missing value has as many
 _FEW = 1_000  # texts, which are read one by one more quickly than as columns
 _SPACES = "^ | $|  |[\t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"  # that `split` takes out
 
@@ -391,10 +392,15 @@ def _says_something() -> str:
     return rf"[0-9]|(?:[A-Za-z][^A-Za-z]*){{{max(map(len, words)) + 1}}}"
 
 
-@lru_cache(maxsize=100_000)
 def _told(text: str) -> str | None:
     "A text with single spaces within and none around it, None where it is a word for a missing value."
     text = " ".join(text.split())
+    return text if len(text) > _LONGEST_BLANK else _told_word(text)
+
+
+@lru_cache(maxsize=100_000)  # of short ones alone: adverts would fill gigabytes
+def _told_word(text: str) -> str | None:
+    "The same of a short text."
     return None if text.casefold() in _BLANK or fold(text) in words_of("missing") else text
 
 

@@ -194,7 +194,7 @@ def read_sample(
     path = Path(folder) / f"{table}.parquet"
     if rows <= most:
         return pd.read_parquet(path)
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, pre_buffer=False)
     drawn = []
     for number in range(file.num_row_groups):
         piece = file.read_row_group(number).to_pandas()

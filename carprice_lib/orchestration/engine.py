@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOCAL', 'SCHEDULER_PATTERN', 'TLS_SETTINGS', 'Engine', 'package_hash', 'fingerprint', 'unfit', 'work_on_piece',
-           'Cluster', 'cluster_of']
+           'Cluster', 'cluster_of', 'pieces_at_work']
 
 # %% ../../nbs/orchestration/05_engine.ipynb #f8492ffc
 import functools
@@ -147,6 +147,7 @@ class _Task:
     piece: tuple[Any, ...]
     future: Any = None
     workers: frozenset[str] = frozenset()  # that may work on it
+    silent: frozenset[str] = frozenset()  # workers that hung when it was sent
 
 
 def _hush() -> None:
@@ -236,6 +237,9 @@ class Cluster:
         self.refused: dict[str, str] = {}  # workers, and why
         self.fit: frozenset[str] = frozenset()  # workers that may be used
         self.threads = 0  # of those that take work now
+        self.paused: list[str] = []  # workers that take none for want of memory
+        self.silent: list[str] = []  # workers that hang: they are there, and say nothing
+        self._heard: dict[str, tuple[float, float]] = {}  # what a worker's last sign of life was, and when we saw it
         self._ever: set[str] = set()  # workers that were seen
         self._looked = 0.0
         self._alone: float | None = None  # since when nobody is seen to take work
@@ -279,6 +283,12 @@ def _look(self: Cluster) -> None:
     "The same, however lately somebody looked."
     seen = self._seen()
     self._ever |= seen.keys()
+    before = self.silent
+    self.silent = self._silent(seen)
+    if set(self.silent).difference(before):
+        self._scattered = None  # the last copy may lie there: Dask takes back those that it thinks are too many
+    for address in self.silent:
+        del seen[address]
     came = [address for address in seen if address not in self.fit and address not in self.refused]
     fit = {address for address in self.fit if address in seen}
     refused = {}
@@ -293,6 +303,7 @@ def _look(self: Cluster) -> None:
     self.refused = {address: why for address, why in self.refused.items() if address in seen} | refused
     running = [address for address in fit if seen[address]["status"] == "running"]
     self.threads = sum(seen[address]["nthreads"] for address in running)
+    self.paused = sorted(fit.difference(running))
     self._looked = time.monotonic()
     self._alone = None if running else self._alone or self._looked
     nobody_fit = bool(self.refused) and not fit and not self._begun
@@ -300,6 +311,16 @@ def _look(self: Cluster) -> None:
         raise CliError(self._why_none())
     for address, why in refused.items():
         self.say(f"The worker at {address} is not used: {why}.")
+
+
+@patch
+def _silent(self: Cluster, seen: dict[str, dict[str, Any]]) -> list[str]:
+    "The workers that gave no sign of life for `wait_seconds`, by our clock: theirs may be another."
+    now = time.monotonic()
+    for address, about in seen.items():
+        if address not in self._heard or self._heard[address][0] != about["last_seen"]:
+            self._heard[address] = about["last_seen"], now
+    return [address for address in seen if now - self._heard[address][1] > self.engine.wait_seconds]
 
 
 @patch
@@ -379,6 +400,7 @@ def _send(self: Cluster, task: _Task, work: Callable[..., Any]) -> None:
             self._scattered = self._scatter()
         self._begun = True
         task.workers = self.fit
+        task.silent = frozenset(self.silent)
         packed = (self.unpack, self._scattered) if self.unpack else ()
         task.future = self.client.submit(
             work_on_piece, work, task.piece, fingerprint(), *packed, workers=sorted(self.fit), pure=False
@@ -427,6 +449,33 @@ def _received(self: Cluster, task: _Task, work: Callable[..., Any]) -> Any:
                 ) from error
             raise error
         self.look()
-        if task.future.status in ("cancelled", "lost") or not task.workers & self.fit:
+        gone = task.future.status in ("cancelled", "lost") or not task.workers & self.fit
+        if gone or self._waits_in_vain(task):
             task.future.release()
             self._send(task, work)
+
+# %% ../../nbs/orchestration/05_engine.ipynb #41809c61
+def pieces_at_work(
+    dask_worker: Any,  # as Dask gives it
+) -> list[str]:  # their keys
+    "What a worker works on at this moment."
+    return [task.key for task in dask_worker.state.executing]
+
+
+@patch
+def _waits_in_vain(self: Cluster, task: _Task) -> bool:
+    """Does a piece lie at a worker that hangs, or has none begun with it that takes no work, or that may wait for what
+    lies at one that hangs?"""
+    hung = set(self.silent)
+    if not self.threads or not (hung or self.paused):
+        return False
+    key = task.future.key
+    with suppress(Exception):  # a worker is gone again, or the scheduler is, as the next look will tell
+        if task.future.status == "finished":
+            return hung.issuperset(self.client.who_has([task.future])[key])
+        [holder] = [address for address, keys in self.client.processing().items() if key in keys]
+        if holder in hung:
+            return True
+        if holder in self.paused or hung - task.silent:
+            return key not in self.client.run(pieces_at_work, workers=[holder])[holder]
+    return False

@@ -840,7 +840,7 @@ def _parquet_pieces(source: PackedFile, size: int) -> Iterator[tuple[pd.DataFram
     "Rows of a Parquet file, some at a time, with the types that they have."
     with source.on_disk() as path:
         try:
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, pre_buffer=False)  # with it, all that was read would stay in memory
             _check_footer(file.metadata, path.stat().st_size, source.name)
             for batch in file.iter_batches(size):
                 yield batch.to_pandas(), {}
@@ -869,7 +869,7 @@ def number_columns(
     if (form or detect_format(box)).kind != "parquet":
         return None
     with box.on_disk() as here, _parquet_faults(box.name):
-        file = pq.ParquetFile(here)
+        file = pq.ParquetFile(here, pre_buffer=False)
         _check_footer(file.metadata, here.stat().st_size, box.name)
         kinds = {}
         for field in file.schema_arrow:
@@ -934,7 +934,7 @@ def _parquet_parts(source: PackedFile, form: FileFormat, size: int) -> Iterator[
     "Rows of a Parquet file, some at a time, with everything but numbers and dates as text."
     with source.on_disk() as path:
         with _parquet_faults(source.name):
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, pre_buffer=False)  # with it, all that was read would stay in memory
             _check_footer(file.metadata, path.stat().st_size, source.name)
             batches = file.iter_batches(size)
         while True:

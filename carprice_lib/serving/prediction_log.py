@@ -562,14 +562,14 @@ def _move(self: PredictionLog, file: Path, start: float, until: float) -> Path:
         if file.exists():
             ids = pq.read_table(file, columns=["id"])["id"]
             there = ids.cast(pa.string()).combine_chunks()
-            for old in pq.ParquetFile(file).iter_batches():
+            for old in pq.ParquetFile(file, pre_buffer=False).iter_batches():
                 out.write_table(_as_today(pa.Table.from_batches([old])).cast(_schema()))
         for rows in self._rows(start, until):
             out.write_table(rows.filter(pc.invert(pc.is_in(rows["id"], there))))
     with open(fresh, "rb") as f:
         os.fsync(f.fileno())
     os.replace(fresh, file)
-    for batch in pq.ParquetFile(file).iter_batches(1000, columns=["id"]):
+    for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(1000, columns=["id"]):
         moved = PREDICTIONS.c.id.in_(batch["id"].to_pylist())
         with self.engine.begin() as db:
             db.execute(sa.delete(PREDICTIONS).where(moved))
