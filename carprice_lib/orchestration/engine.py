@@ -341,7 +341,8 @@ def _seen(self: Cluster) -> dict[str, dict[str, Any]]:
 def _asked(self: Cluster, workers: list[str]) -> dict[str, Any]:
     "What workers compute with, or why they cannot tell."
     try:
-        return dict(self.client.run(fingerprint, workers=workers, on_error="return"))
+        wait = self.engine.wait_seconds
+        return dict(self.client.run(fingerprint, workers=workers, on_error="return", callback_timeout=wait))
     except Exception:  # one is gone, or the scheduler is, as the next look will tell
         return {}
 
@@ -477,5 +478,6 @@ def _waits_in_vain(self: Cluster, task: _Task) -> bool:
         if holder in hung:
             return True
         if holder in self.paused or hung - task.silent:
-            return key not in self.client.run(pieces_at_work, workers=[holder])[holder]
+            wait = self.engine.wait_seconds
+            return key not in self.client.run(pieces_at_work, workers=[holder], callback_timeout=wait)[holder]
     return False
