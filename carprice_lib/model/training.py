@@ -148,7 +148,7 @@ class TrainingMatrix:
         "Which of some rows have a group that no other fold has."
         return self.means.of_level(level, rows)[:, 1] == 0
 
-
+# %% ../../nbs/model/07_training.ipynb #8f596b21
 @dataclass
 class OutOfFoldData:
     "What trees and kernel learn from: all of it out of fold."
