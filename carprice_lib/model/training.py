@@ -94,7 +94,7 @@ from carprice_lib.model.price_model import (
 # %% ../../nbs/model/07_training.ipynb #8f596b20
 FOLDS = 5
 MAX_CALIBRATION_ROWS = 100_000  # out-of-fold errors that suffice: a large market need not be learned from five times
-MAX_JUDGED_ROWS = 1_000_000  # rows of a fold whose errors are worked out
+MAX_JUDGED_ROWS = 1_000_000  # rows of a fold whose errors are worked out, and from which spreads are learned
 MAX_USAGE_ROWS = 1_000_000  # rows that tell how cars are used by age
 ENSEMBLE_MAX_ROWS = 10_000  # rows up to which the trees of all folds answer together
 PARALLEL_MAX_ROWS = 300_000  # rows above which side by side would need too much memory
@@ -609,9 +609,7 @@ def _fit_spread(
     _, threads = parallelism(about)
     monotone = monotone_attributes(about["attributes"])
     names = feature_names(about)
-    some = slice(None, None, -(-len(rows) // MAX_ROWS_PER_TREE))
-    X = data.X[rows[some]]
-    return run_on(cluster, fit_scale_model, X, sizes[some], names, wear, about["seed"], threads, monotone)
+    return run_on(cluster, fit_scale_model, data.X[rows], sizes, names, wear, about["seed"], threads, monotone)
 
 
 def _calibrate(

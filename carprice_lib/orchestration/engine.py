@@ -465,8 +465,7 @@ def pieces_at_work(
 
 @patch
 def _waits_in_vain(self: Cluster, task: _Task) -> bool:
-    """Does a piece lie at a worker that hangs, or has none begun with it that takes no work, or that may wait for what
-    lies at one that hangs?"""
+    "Will a piece get nowhere: its worker hangs, is paused before it began, or may wait for what lies at one that hangs?"
     hung = set(self.silent)
     if not self.threads or not (hung or self.paused):
         return False
