@@ -112,8 +112,14 @@ def test_an_experiment_leaves_the_champion(released):
     gate = dict(promoted=True, reason="Better.", against=model_hash(project.path / "data/champion/demo"))
     (project.path / "reports/gate.json").write_text(json.dumps(gate))
     project.run("carprice apply-gate", DVC_EXP_BASELINE_REV="abc1234")
-    project.run("dvc exp run -n closer -S evaluate.resamples=150", seconds=900)
-    assert project.read("reports/metrics.json")["interval"]["nominal"] == 0.85 and served(project) == before
+    project.run("dvc exp run -n closer -S evaluate.resamples=150 -S evaluate.refit_rows=1500", seconds=900)
+    scores = project.read("reports/metrics.json")
+    assert scores["leaky"]["copies"] > 0 and 1000 < scores["clean"]["listings"] < 2000
+    assert scores["clean"]["mape"] > scores["test"]["mape"]  # of half as many listings
+    assert f"both of {scores['clean']['listings']:,}" in project.run("python -m carprice_lib.evaluation.summary")
+    card = (project.path / "reports/model_card.md").read_text()
+    assert f"of as many listings ({scores['clean']['listings']:,})" in card
+    assert scores["interval"]["nominal"] == 0.85 and served(project) == before
     assert json.loads(project.run(f"carprice predict {CAR} --json"))["level"] == 0.9
     project.edit("reports/gate.json", '"promoted": (true|false)', '"promoted": false')
     project.refuses("carprice promote", "The gate did not pass the candidate", "--force")

@@ -27,11 +27,14 @@ def results_table(
     split = f"{rows['train']:,} train, {rows['test']:,} test"
     listings = f"{rows['in']:,} in: {rows['quarantined']:,} quarantined, {rows['duplicates']:,} duplicates, {split}"
     width = f"width {interval['relative_width']:.0%} of the price"
+    split_r2 = f"leaky split: {metrics['leaky']['r2']:.3f}"
+    if few := metrics.get("clean"):
+        split_r2 += f", clean: {few['r2']:.3f}, both of {few['listings']:,}"
     lines = {
         "dataset": metrics["dataset"],
         "listings": listings,
         "median error": f"{test['mdape']:.1%} of the price (mean {test['mape']:.1%})",
-        "R²": f"{test['r2']:.3f} (leaky split: {metrics['leaky']['r2']:.3f})",
+        "R²": f"{test['r2']:.3f} ({split_r2})",
         f"{interval['nominal']:.0%} range": f"held {interval['coverage']:.1%} of the test prices; {width}",
     }
     if "truth" in metrics:
