@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['MIN_ANNUAL_DEPRECIATION', 'MAX_UPPER_SPREAD', 'MIN_BAND_ROWS', 'MAX_BANDS', 'UPPER_ROOM', 'SCORE_POINTS',
            'PRICE_STEP', 'GAPS', 'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS', 'EXTRAPOLATION_SLOPE',
-           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN', 'xgb_names', 'fit_scale_model',
-           'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles', 'SpreadCalibration', 'ScoreDistribution',
-           'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain', 'model_name']
+           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN', 'SHORT_KM', 'SHORT_KM_AGE',
+           'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles',
+           'SpreadCalibration', 'ScoreDistribution', 'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning',
+           'ApplicabilityDomain', 'model_name']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
 from collections.abc import Mapping, Sequence
@@ -385,6 +386,7 @@ WARNINGS = dict(
     older_than_model="at {age:.0f} years it is older than any of this make and model known, up to {limit:.0f}",
     older_than_known="at {age:.0f} years it is older than nearly all cars known, up to {limit:.0f}",
     farther_than_known="with {km:,.0f} km it has run further than nearly all cars known, up to {limit:,.0f}",
+    thousands_missing="{km:,.0f} km are few for a car of {age:.0f} years: are the thousands left out?",
     too_old="a car of {age:.0f} years is beyond what the model can tell; the limit is {limit:.0f}",
     too_old_for_model="a car of {age:.0f} years is beyond what is known of this make and model; the limit is {limit:.0f}",
     too_far="{km:,.0f} km are beyond what the model can tell; the limit is {limit:,.0f}",
@@ -441,6 +443,8 @@ ABSTAIN_MARGIN = dict(
 MAX_INTERVAL_RATIO = 12.0  # times the lower end; a wider range helps nobody
 MIN_AGED_ROWS = 20  # listings of a make and model from which on their ages say when it was built
 MODEL_AGE_MARGIN = 2.0  # years beyond those ages from which on a car is odd
+SHORT_KM = 1000.0  # a distance below it is rather one in thousands...
+SHORT_KM_AGE = 3.0  # ...from so many years on: one in 770 cars of the demo market, one in eight of a Saudi file
 
 # %% ../../nbs/model/03_conformal.ipynb #7a72c664
 def model_name(
@@ -527,6 +531,8 @@ def limits(
     if log_km > self.max_log_km:
         limit = float(np.expm1(self.max_log_km) * 1000)
         warnings.append(ValuationWarning("farther_than_known", km=km, limit=limit))
+    if km < SHORT_KM and age >= SHORT_KM_AGE:
+        warnings.append(ValuationWarning("thousands_missing", km=km, age=age))
     oldest = self.max_age + ABSTAIN_MARGIN["age"]
     farthest = self.max_log_km + ABSTAIN_MARGIN["log_km"]
     if age > oldest:
