@@ -264,7 +264,7 @@ def _limits(error: Any) -> str:
     low, high = getattr(kept, "min", None), getattr(kept, "max", None)
     if low is None:
         return ""
-    return f"{param.opts[0]} must be a number from {low:g} " + ("up" if high is None else f"to {high:g}")
+    return f"{param.opts[0]} must be a number from {low:,.12g} " + ("up" if high is None else f"to {high:,.12g}")
 
 
 def _sentence(error: CarpriceError | OSError) -> str:

@@ -101,7 +101,7 @@ def _allowed(section: type[BaseModel], name: str) -> str:
     for kind in kinds:
         said = [words.get(kind.get("type", "object"), words["object"])]
         said += [f"such as {kind['examples'][0]}"] if "examples" in kind else []
-        said += [f"{text} {kind[limit]:g}" for limit, text in limits.items() if limit in kind]
+        said += [f"{text} {kind[limit]:,.12g}" for limit, text in limits.items() if limit in kind]
         allowed.append(", ".join(said))
     return " or ".join(allowed)
 

@@ -155,7 +155,7 @@ def _setting(name: str, value: Any) -> str:
         more = f" and {len(pairs) - 3} more" if len(pairs) > 3 else ""
         return f"{name} {', '.join(pairs[:3])}{more}"
     if isinstance(value, float):
-        return f"{name} {value:g}"
+        return f"{name} {value:,.12g}"
     return f"{name} {value}" if str(value)[:1].isalnum() else f"{name} {value!r}"
 
 

@@ -430,7 +430,7 @@ def _allowed(f: Field) -> str:
     if f.name == "year":
         return f"a number from {f.low:g} to the coming year"
     if f.numeric:
-        return f"a number from {f.low:g} to {f.high:g}"
+        return f"a number from {f.low:,.12g} to {f.high:,.12g}"
     return "a date such as 2020-07-01" if f.kind == "date" else "a text of 1 to 200 characters"
 
 # %% ../../nbs/data/00_schema.ipynb #db972d57

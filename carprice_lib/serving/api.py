@@ -188,7 +188,7 @@ ALLOWED_VALUES = {
     "explain": "true or false",
     "reference": "a text of 1 to 128 characters",
     "years": "a whole number from 1 to 20",
-    "km_per_year": "a number from 0 to 1e+06",
+    "km_per_year": "a number from 0 to 1,000,000",
     "prediction_id": "the 32 hexadecimal digits of an answer",
     "price": "a number above 0 and below 1,000,000,000,000",
     "sold_on": "a date such as 2020-07-01",
