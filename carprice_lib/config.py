@@ -49,7 +49,7 @@ class Train(Section):
 
 class Evaluate(Section):
     resamples: Annotated[int, Field(ge=100, le=100_000)] = 2000
-    refit_rows: Annotated[int, Field(ge=1000)] = 100_000
+    refit_rows: Annotated[int, Field(ge=1000, le=1_000_000)] = 100_000
 
 
 class Drift(Section):

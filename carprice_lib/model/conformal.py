@@ -5,10 +5,9 @@
 # %% auto #0
 __all__ = ['MIN_ANNUAL_DEPRECIATION', 'MAX_UPPER_SPREAD', 'MIN_BAND_ROWS', 'MAX_BANDS', 'UPPER_ROOM', 'SCORE_POINTS',
            'PRICE_STEP', 'GAPS', 'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS', 'EXTRAPOLATION_SLOPE',
-           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN', 'SHORT_KM', 'SHORT_KM_AGE',
-           'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles',
-           'SpreadCalibration', 'ScoreDistribution', 'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning',
-           'ApplicabilityDomain', 'model_name']
+           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN', 'xgb_names', 'fit_scale_model',
+           'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles', 'SpreadCalibration', 'ScoreDistribution',
+           'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain', 'model_name']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from fastcore.basics import patch
 from scipy.optimize import isotonic_regression
 
 from .._xgboost import xgb
-from ..data.schema import FIELDS
+from ..data.schema import FIELDS, lacks_thousands
 from ..errors import ModelError
 from .features import USAGE_FEATURES, price_directions, quantize
 from .hedonic import interpolate
@@ -443,8 +442,6 @@ ABSTAIN_MARGIN = dict(
 MAX_INTERVAL_RATIO = 12.0  # times the lower end; a wider range helps nobody
 MIN_AGED_ROWS = 20  # listings of a make and model from which on their ages say when it was built
 MODEL_AGE_MARGIN = 2.0  # years beyond those ages from which on a car is odd
-SHORT_KM = 1000.0  # a distance below it is rather one in thousands...
-SHORT_KM_AGE = 3.0  # ...from so many years on: one in 770 cars of the demo market, one in eight of a Saudi file
 
 # %% ../../nbs/model/03_conformal.ipynb #7a72c664
 def model_name(
@@ -531,7 +528,7 @@ def limits(
     if log_km > self.max_log_km:
         limit = float(np.expm1(self.max_log_km) * 1000)
         warnings.append(ValuationWarning("farther_than_known", km=km, limit=limit))
-    if km < SHORT_KM and age >= SHORT_KM_AGE:
+    if lacks_thousands(round(km), age):
         warnings.append(ValuationWarning("thousands_missing", km=km, age=age))
     oldest = self.max_age + ABSTAIN_MARGIN["age"]
     farthest = self.max_log_km + ABSTAIN_MARGIN["log_km"]
