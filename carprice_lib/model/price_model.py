@@ -614,6 +614,23 @@ def _intervals(
 
 
 @patch
+def predict_interval(
+    self: PriceModel,
+    df: pd.DataFrame,  # listings in canonical columns (n, ...)
+    confidence_levels: Sequence[float],  # nominal coverages
+) -> tuple[np.ndarray, np.ndarray]:  # prices (n,); low and high ends of the ranges (n, 2, levels); float32
+    "Median prices and their ranges at several levels, laid out as MAPIE's `predict_interval` does."
+    found = [np.empty((0, 3, len(confidence_levels)), np.float32)]
+    for i in range(0, len(df), PREDICT_CHUNK_ROWS):
+        design = self.design_matrix(df[i : i + PREDICT_CHUNK_ROWS])
+        mixtures = self.mixtures(design)
+        at_levels = [self._intervals(design, mixtures, level) for level in confidence_levels]
+        found.append(np.stack(at_levels, axis=-1))
+    prices = np.concatenate(found)
+    return prices[:, 0, 0], prices[:, 1:]
+
+
+@patch
 def predict(
     self: PriceModel,
     df: pd.DataFrame,  # listings in canonical columns (n, ...)
@@ -621,11 +638,8 @@ def predict(
 ) -> pd.DataFrame:  # price, low and high in the model's currency, on the index of `df`, float32 (n, 3)
     "Median price and its range."
     level = self.confidence_level if confidence_level is None else confidence_level
-    chunks = []
-    for i in range(0, len(df), PREDICT_CHUNK_ROWS):
-        design = self.design_matrix(df[i : i + PREDICT_CHUNK_ROWS])
-        chunks.append(self._intervals(design, self.mixtures(design), level))
-    return pd.DataFrame(np.concatenate([np.empty((0, 3), np.float32), *chunks]), df.index, ["price", "low", "high"])
+    price, ends = self.predict_interval(df, [level])
+    return pd.DataFrame({"price": price, "low": ends[:, 0, 0], "high": ends[:, 1, 0]}, df.index)
 
 # %% ../../nbs/model/06_price_model.ipynb #3bdf135e
 @patch
@@ -683,13 +697,12 @@ def value(
 @patch
 def intervals(
     self: PriceModel,
-    listing: Mapping[str, Any],  # fields of one listing
+    valuation: Valuation,  # from `value`
     confidence_levels: Sequence[float],  # nominal coverages
 ) -> np.ndarray:  # price, low and high at each level (levels, 3)
     "Ranges of one listing at several levels."
-    design = self.design_row(listing)
-    mixtures = self.mixtures(design)
-    return np.concatenate([self._intervals(design, mixtures, level) for level in confidence_levels]).astype(float)
+    found = [self._intervals(valuation.design, valuation.mixtures, level) for level in confidence_levels]
+    return np.concatenate(found).astype(float)
 
 # %% ../../nbs/model/06_price_model.ipynb #bda083ec
 MIN_NARROWING = 0.03  # share of the width that an answer must take off to be asked for

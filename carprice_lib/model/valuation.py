@@ -40,27 +40,25 @@ def deal_thresholds(
     listings: pd.DataFrame,  # in canonical columns (n, ...)
 ) -> np.ndarray:  # prices (n, 4), rising
     "Prices between the labels: the ends of the ranges of 80 % and of 40 %."
-    wide, narrow = (model.predict(listings, level).to_numpy() for level in (0.8, 0.4))
-    return np.column_stack([wide[:, 1], narrow[:, 1], narrow[:, 2], wide[:, 2]])
+    low, high = model.predict_interval(listings, (0.8, 0.4))[1].transpose(1, 0, 2)
+    return np.column_stack([low, high[:, ::-1]])
 
 
 def rate_deal(
     model: PriceModel,
-    listing: Mapping[str, Any],  # fields of one listing
+    value: Valuation,  # of the listing, from `PriceModel.value`
     asking_price: float,  # in the model's currency
-    confidence_level: float | None = None,  # of the range that the model abstains from; its own by default
 ) -> Deal:
     "Label of an asked price; raises `ModelError` for one that is no price."
     if not (isinstance(asking_price, Real) and 0 < asking_price < np.inf):
         raise ModelError(f"The asked price is {asking_price!r}, but must be a number above 0.")
-    value = model.value(listing, confidence_level)
     unseen = next((w for w in value.warnings if w.code in ("unseen_brand", "unseen_model")), None)
     if why := value.abstain_reason or unseen:
         return Deal("", (), why)
     levels = [0.8, 0.4]
     if len(model.conformity_scores_) >= scores_needed(FAR_BELOW_LEVEL):
         levels.append(FAR_BELOW_LEVEL)
-    low, high = model.intervals(listing, levels)[:, 1:].T.tolist()
+    low, high = model.intervals(value, levels)[:, 1:].T.tolist()
     edges = (low[0], low[1], high[1], high[0])
     if len(low) > 2 and asking_price < low[2]:
         return Deal("", edges, ValuationWarning("far_below"))

@@ -11,13 +11,14 @@ import io
 import json
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import CliError, ModelError
@@ -103,10 +104,10 @@ def load_price_model(
 def predict_rows(
     model: PriceModel,
     rows: pd.DataFrame,  # in canonical columns (n, ...)
-    level: float | None,  # nominal coverage; the model's own by default
-) -> pd.DataFrame:  # as of `PriceModel.predict` (n, 3)
+    confidence_levels: Sequence[float],  # nominal coverages
+) -> tuple[np.ndarray, np.ndarray]:  # as of `PriceModel.predict_interval`
     "The work on a piece of a table."
-    return model.predict(rows, level)
+    return model.predict_interval(rows, confidence_levels)
 
 # %% ../../nbs/orchestration/06_cluster_model.ipynb #652c5515
 class ClusterModel:
@@ -115,22 +116,23 @@ class ClusterModel:
     def __init__(self, cluster: Cluster):
         self.cluster = cluster
 
-    def predict(
+    def predict_interval(
         self,
         df: pd.DataFrame,  # listings in canonical columns (n, ...)
-        confidence_level: float | None = None,  # nominal coverage; the model's own by default
-    ) -> pd.DataFrame:  # as of `PriceModel.predict` (n, 3)
-        "Median price and its range; raises `CliError` where the cluster fails."
+        confidence_levels: Sequence[float],  # nominal coverages
+    ) -> tuple[np.ndarray, np.ndarray]:  # as of `PriceModel.predict_interval`
+        "Median prices and their ranges; raises `CliError` where the cluster fails."
         starts = range(0, max(len(df), 1), PIECE_ROWS)
-        pieces = ((df[i : i + PIECE_ROWS], confidence_level) for i in starts)
-        return pd.concat(list(self.cluster.map(predict_rows, pieces)))
+        pieces = ((df[i : i + PIECE_ROWS], confidence_levels) for i in starts)
+        prices, ends = zip(*self.cluster.map(predict_rows, pieces))
+        return np.concatenate(prices), np.concatenate(ends)
 
 
 def predictor(
     model: PriceModel,
     folder: str | Path,  # in which it is saved
     engine: Engine,
-) -> Any:  # has the `predict` of a `PriceModel`
+) -> Any:  # has the `predict_interval` of a `PriceModel`
     "What predicts the rows of a table: the model itself on this machine, else the workers of a cluster."
     if engine.scheduler is None:
         return model

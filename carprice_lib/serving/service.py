@@ -310,7 +310,7 @@ def predict(
     if "listed_on" not in listing:
         as_of = date.fromisoformat(about["as_of"])
         notes.append(ValuationWarning("age_counted_for", as_of=as_of))
-    deal = None if asking_price is None else _deal(champion, listing, asking_price, level)
+    deal = None if asking_price is None else _deal(champion, value, asking_price)
     return {
         "prediction_id": new_id(),
         "price": amounts["price"],
@@ -347,11 +347,9 @@ def _next_question(champion: LoadedModel, valuation: Valuation) -> list[Valuatio
     return [ValuationWarning("narrower", field=field, now=now, then=then)]
 
 
-def _deal(
-    champion: LoadedModel, listing: Mapping[str, Any], asking_price: float, level: float | None
-) -> dict[str, Any]:
+def _deal(champion: LoadedModel, value: Valuation, asking_price: float) -> dict[str, Any]:
     "How an asking price stands among like cars; raises `ModelError`."
-    deal = rate_deal(champion.model, listing, asking_price, level)
+    deal = rate_deal(champion.model, value, asking_price)
     edges = [round(edge, 2) for edge in deal.edges]
     return {
         "asking_price": asking_price,
@@ -372,7 +370,8 @@ def share_cheaper(
 ) -> float:  # 0 to 1
     "Share of like cars that are offered for less than a price; raises `ListingError`."
     champion = self.champion
-    price, low, high = champion.model.intervals(_read(champion, given), (1 - 2 * _OUTSIDE).tolist()).T
+    value = champion.model.value(_read(champion, given))
+    price, low, high = champion.model.intervals(value, (1 - 2 * _OUTSIDE).tolist()).T
     prices = np.concatenate([low, price[:1], high[::-1]])
     shares = np.concatenate([_OUTSIDE, [0.5], 1 - _OUTSIDE[::-1]])
     return float(np.interp(np.log(asking_price), np.log(prices), shares, left=0.0, right=1.0))
