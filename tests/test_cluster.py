@@ -121,8 +121,8 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cars(tmp_path_factory):
-    "A file of listings in two pieces and a bit, some of them no listings, with asking prices."
-    table = simulate(rows=2100, seed=5, dirt=0)[0].drop(columns="true_price", errors="ignore").head(2050)
+    "A file of listings in three pieces and a bit, some of them no listings, with asking prices."
+    table = simulate(rows=3100, seed=5, dirt=0)[0].drop(columns="true_price", errors="ignore").head(3050)
     table["year"] = table["year"].astype("str").where(table.index % 97 > 0, "soon")
     file = tmp_path_factory.mktemp("cars") / "cars.csv"
     table.to_csv(file, index=False)
@@ -228,7 +228,7 @@ def test_a_file_has_the_same_prices(cluster, place, local):
     (place.here / "params.yaml").write_text(f"dataset: demo\nseed: 7\nengine: {{scheduler: '{cluster.address}'}}\n")
     job = place("predict cars.csv -o priced.csv")
     said, _ = job.communicate(timeout=60)
-    assert job.returncode == 3 and "22 in error" in said, said  # ends as it does here
+    assert job.returncode == 3 and "32 in error" in said, said  # ends as it does here
     assert (place.here / "priced.csv").read_bytes() == local
     logs = [(cluster.home / f"{name}.log").read_text() for name in ("one", "two")]
     assert all("fingerprint" in log for log in logs), "each worker was asked"

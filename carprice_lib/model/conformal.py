@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['MIN_ANNUAL_DEPRECIATION', 'MAX_UPPER_SPREAD', 'MIN_BAND_ROWS', 'MAX_BANDS', 'UPPER_ROOM', 'SCORE_POINTS',
-           'PRICE_STEP', 'GAPS', 'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS', 'EXTRAPOLATION_SLOPE',
-           'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN', 'xgb_names', 'fit_scale_model',
-           'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles', 'SpreadCalibration', 'ScoreDistribution',
-           'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning', 'ApplicabilityDomain', 'model_name']
+           'PRICE_STEP', 'FEW_QUANTILES', 'GAPS', 'MIN_PATTERN_ROWS', 'WARNINGS', 'UNSEEN_LEVELS',
+           'EXTRAPOLATION_SLOPE', 'ABSTAIN_MARGIN', 'MAX_INTERVAL_RATIO', 'MIN_AGED_ROWS', 'MODEL_AGE_MARGIN',
+           'xgb_names', 'fit_scale_model', 'age_scale', 'upper_bound', 'scores_needed', 'conformal_quantiles',
+           'SpreadCalibration', 'ScoreDistribution', 'Mixtures', 'gap_names', 'GapCalibration', 'ValuationWarning',
+           'ApplicabilityDomain', 'model_name']
 
 # %% ../../nbs/model/03_conformal.ipynb #9a7044f6
 from collections.abc import Mapping, Sequence
@@ -225,6 +226,7 @@ def _band_quantiles(scores: np.ndarray, band: np.ndarray, shares: np.ndarray) ->
 # %% ../../nbs/model/03_conformal.ipynb #a2661a31
 SCORE_POINTS = 512  # of the distribution of scores
 PRICE_STEP = 2.0**-20  # of the grid on which quantiles lie, log price
+FEW_QUANTILES = 200  # of one search, up to which larger steps are quicker than more of them
 
 
 class ScoreDistribution:
@@ -279,13 +281,14 @@ class Mixtures:
     def regrouped(
         self,
         groups: Sequence[np.ndarray],  # places of cars (m,) each
-    ) -> "Mixtures":
+    ) -> tuple["Mixtures", np.ndarray]:  # and the share of each group in the whole (groups,)
         "A mixture of each group of cars."
         cars = np.array([len(own) for own in groups])
         start = np.cumsum(cars) - cars
         made = self._taken(start, np.concatenate(groups))
-        made.share = made.share / np.repeat(np.add.reduceat(made.share, start), cars)
-        return made
+        weight = np.add.reduceat(made.share, start)
+        made.share = made.share / np.repeat(weight, cars)
+        return made, weight
 
     def _taken(self, start: np.ndarray, which: np.ndarray) -> "Mixtures":
         "Some of the cars, put together anew."
@@ -313,11 +316,13 @@ class Mixtures:
         greatest = np.maximum.reduceat(highest, self.start)
         low = np.tile(np.floor(least / step) - 1, (len(levels), 1))
         high = np.tile(np.ceil(greatest / step) + 1, (len(levels), 1))
+        parts = 8 if low.size <= FEW_QUANTILES else 2  # into which each search is cut at a time
+        shares = (np.arange(1, parts) / parts)[:, None, None]
         while (high - low).max(initial=0) > 1:
-            middle = np.floor((low + high) / 2)
-            enough = self.cdf(scores, middle * step) >= levels
-            high = np.where(enough, middle, high)
-            low = np.where(enough, low, middle)
+            tried = np.floor(low + shares * (high - low))
+            enough = self.cdf(scores, tried * step) >= levels
+            high = np.where(enough, tried, high).min(axis=0)
+            low = np.where(enough, low, tried).max(axis=0)
         return high * step
 
 # %% ../../nbs/model/03_conformal.ipynb #b0a896d7

@@ -129,8 +129,10 @@ def without_unread(
     car: CarKey,  # from `car_key`
 ) -> CarKey:
     "A car without what no training row tells."
+    if not self.unread:
+        return car
     unread: dict[str, Any] = dict.fromkeys(self.unread)
-    return car._replace(**unread) if unread else car
+    return car._replace(**unread)
 
 
 @patch
@@ -160,15 +162,23 @@ def transform(
     car, words = self._with_words(car)
     numbers = list(car.numbers)
     guessed = []
+    left = []
+    if None in numbers:
+        everywhere = self.tables[-1].get("", ())
+        left = [i for i, (mode, _) in enumerate(everywhere) if numbers[i] is None and mode is not None]
     for fields, table in zip(IMPUTATION_LEVELS, self.tables):
-        if None not in numbers:
+        if not left:
             break
-        for i, (mode, share) in enumerate(table.get(_shared(car, fields), ())):
-            if numbers[i] is not None or mode is None:
-                continue
-            numbers[i] = mode
-            if share < MIN_MODE_SHARE:
-                guessed.append(i)
+        like = table.get(_shared(car, fields))
+        if like is None:
+            continue
+        for i in left:
+            mode, share = like[i]
+            if mode is not None:
+                numbers[i] = mode
+                if share < MIN_MODE_SHARE:
+                    guessed.append(i)
+        left = [i for i in left if numbers[i] is None]
     return (car.with_numbers(numbers) if None in car.numbers else car), words, guessed
 
 # %% ../../nbs/model/02_imputation.ipynb #141ba39f

@@ -749,8 +749,7 @@ def best_question(
     whole = valuation.mixtures
     groups = [np.flatnonzero(code == v) for code in answers.values() for v in range(-1, code.max() + 1)]
     groups = [rows for rows in (np.arange(len(whole.share)), *groups) if len(rows)]
-    weight = np.array([whole.share[rows].sum() for rows in groups])
-    split = whole.regrouped(groups)
+    split, weight = whole.regrouped(groups)
     ends = np.array([[(1 - level) / 2], [(1 + level) / 2]]) + np.zeros(len(groups))
     low, high = split.quantiles(self.score_distribution, ends, _COARSE_STEP)
     width = high - low
