@@ -122,6 +122,7 @@ PEERS = dict(
     tabm="TabM",
     tabicl="TabICL",
     tabpfn="TabPFN",
+    carprice_free="carprice, were prices free to rise with wear",
 )
 
 
