@@ -28,7 +28,7 @@ import sys, time
 sys.path.insert(0, "tests")
 from test_stores import few_trees, search, tuning
 name, seconds, out = sys.argv[1:]
-few_trees(lambda: time.sleep(float(seconds)))
+few_trees(lambda: (open(f"{out}.begun", "w").close(), time.sleep(float(seconds))))
 tuning.HEARTBEAT_SECONDS, tuning.GRACE_SECONDS = 1, 4
 search(name).to_csv(out, index=False)
 """
@@ -109,12 +109,13 @@ def trials(url, name, *states):
 def test_workers_find_what_one_finds(postgres, tmp_path, alone):
     lone = worker("lone", tmp_path / "lone.csv", postgres, 0)
     killed, asleep, well = [worker("three", tmp_path / f"{k}.csv", postgres, 1.0) for k in range(3)]
-    wait(lambda: len(trials(postgres, "three", "RUNNING")) == 3)
+    wait(lambda: all((tmp_path / f"{k}.csv.begun").exists() for k in range(3)))
     asleep.send_signal(signal.SIGSTOP)
     killed.send_signal(signal.SIGKILL)
     wait(lambda: len(trials(postgres, "three", "FAIL")) == 2)
     asleep.send_signal(signal.SIGCONT)
-    assert [p.wait(100) for p in (killed, asleep, well)] == [-signal.SIGKILL, 0, 0]
+    ended = [p.wait(100) for p in (killed, asleep, well)]
+    assert ended == [-signal.SIGKILL, 0, 0], [(tmp_path / f"{k}.csv.log").read_text() for k in (1, 2)]
     assert trials(postgres, "three", "COMPLETE", "PRUNED") == list(range(8)), "each trial counts once"
     assert not trials(postgres, "three", "RUNNING", "WAITING")
     assert lone.wait(100) == 0
@@ -125,6 +126,43 @@ def test_workers_find_what_one_finds(postgres, tmp_path, alone):
     settings = [dimension.name for dimension in tuning.SEARCH_SPACE]
     pd.testing.assert_frame_equal(found[settings][: tuning.BATCH], in_file[settings][: tuning.BATCH])
     assert not found[settings].equals(in_file[settings]), "the documentation says that later ones differ"
+
+@pytest.fixture
+def shared(postgres):
+    "The study of a worker in this process."
+    return lambda: tuning.SharedStudy(engine(postgres).url.render_as_string(False), "carprice-shared", 8, 3)
+
+
+def test_a_trial_taken_away_at_any_moment(postgres, shared, alone):
+    study, words, moment = shared(), [], 0
+    folds = tuning.CVObjective(simulate(rows=300, seed=2, dirt=0)[0], 2, 3, 1, None)
+
+    @sa.event.listens_for(study.storage.engine, "begin")
+    def strike(connection):
+        words.append(connection)
+        if len(words) == moment:
+            with engine(postgres).begin() as other:
+                other.execute(sa.text("update trials set state = 'FAIL' where state = 'RUNNING'"))
+
+    while len(words) >= moment:
+        taken = tuning._take(study)
+        words.clear()
+        moment += 1
+        tuning._run_shared(study, taken, folds)
+    ends = [state for (state,) in rows(postgres, "select cast(state as text) from trials order by trial_id")]
+    failed = ends.count("FAIL")
+    assert failed > len(tuning.SEARCH_SPACE), "it speaks at least once a setting"
+    assert ends == ["FAIL"] * failed + ["COMPLETE"] * (len(ends) - failed)
+
+
+def test_a_worker_that_sleeps_with_a_lock(shared, monkeypatch):
+    monkeypatch.setattr(tuning, "LOCK_SECONDS", 1)
+    asleep, well = shared(), shared()
+    with pytest.raises(ModelError, match="does not answer .*idle-in-transaction.* the same command carries on"):
+        with tuning._answering(), asleep._alone():
+            with well._alone():
+                well.study.enqueue_trial({}, user_attrs=dict(slot=0))
+    assert list(asleep.look(tuning.TrialState.WAITING)) == [0]
 
 def test_a_study_that_cannot_be_reached(postgres, postgres_server, tmp_path, monkeypatch, alone):
     port, program = postgres_server

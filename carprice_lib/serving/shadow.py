@@ -54,7 +54,9 @@ class Shadow:
     def __init__(
         self,
         folder: str | Path,  # of the model that is tried
+        patience: float = MAX_SECONDS,  # seconds without an answer, until it is cut off
     ):
+        self.patience = patience
         self.command = [sys.executable, "-c", "from carprice_lib.serving.shadow import main; main()", str(folder)]
         self.process: subprocess.Popen | None = None
         self.asked = 0  # rows that the process was given
@@ -116,7 +118,6 @@ def new_answers(shadow: Shadow) -> list[dict[str, Any]]:  # rows of `SHADOWS`
 async def watch_shadow(
     shadow: Shadow,
     log: PredictionLog,  # where its answers are kept
-    seconds: float = MAX_SECONDS,  # without an answer, until it is cut off
     pause: float = PAUSE_SECONDS,  # before it is started again
     every: float = 1.0,  # seconds between two looks
 ) -> None:
@@ -124,7 +125,7 @@ async def watch_shadow(
     try:
         while True:
             await asyncio.to_thread(shadow.start)
-            why = await _until_it_fails(shadow, log, seconds, every)
+            why = await _until_it_fails(shadow, log, every)
             logger.error(f"the shadow {why}; the service goes on, and starts it again in {pause:g} s")
             await asyncio.to_thread(shadow.stop)
             await asyncio.sleep(pause)
@@ -132,7 +133,7 @@ async def watch_shadow(
         shadow.stop()
 
 
-async def _until_it_fails(shadow: Shadow, log: PredictionLog, seconds: float, every: float) -> str:
+async def _until_it_fails(shadow: Shadow, log: PredictionLog, every: float) -> str:
     "Watch a shadow, and keep what it says; returns why it is to be cut off."
     alive = time.monotonic()
     while True:
@@ -145,7 +146,7 @@ async def _until_it_fails(shadow: Shadow, log: PredictionLog, seconds: float, ev
             return "ended by itself"
         if rows or shadow.answered >= shadow.asked:
             alive = time.monotonic()
-        elif time.monotonic() - alive > (patience := seconds if shadow.ready else START_SECONDS):
+        elif time.monotonic() - alive > (patience := shadow.patience if shadow.ready else START_SECONDS):
             return f"has answered nothing for {patience:g} s and was cut off"
 
 # %% ../../nbs/serving/06_shadow.ipynb #882115a1
