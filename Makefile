@@ -88,7 +88,7 @@ $(PREFECT_ENV): settings.ini $(READY)
 	@touch $(PREFECT_ENV)
 
 # The flow is stopped before its server, whose answer it waits for; `timeout` gives each 20 seconds to end, and keeps the keyboard's signals from it.
-flow: $(PREFECT_ENV)  ## watch, retrain and look after the service once a day with Prefect; its page at 127.0.0.1:4200 (PREFECT_PORT)
+flow: $(PREFECT_ENV)  ## once a day with Prefect: monitor, retrain where an alert asks for it, see that the service follows; its page at 127.0.0.1:4200 (PREFECT_PORT)
 	@export $(PREFECT) PYTHONPATH="$(CURDIR)"; \
 	timeout --kill-after=20 0 build/prefect/bin/prefect server start --host 127.0.0.1 --port $(PREFECT_PORT) & server=$$!; \
 	timeout --kill-after=20 0 build/prefect/bin/python -m carprice_lib.orchestration.prefect_flow & flow=$$!; \

@@ -1,4 +1,4 @@
-"A used-car valuation lab: `from carprice_lib import PriceModel, prepare, ...`; each name is in one wing only, and loaded when it is asked for."
+"A used-car valuation lab: `from carprice_lib import PriceModel, prepare, ...`; each name is in one subpackage only, and loaded when it is asked for."
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

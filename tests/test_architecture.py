@@ -34,11 +34,21 @@ def test_imports_go_one_way():
     assert "0 broken" in done.stdout
 
 
-def test_a_wing_and_its_notebooks_have_the_same_modules():
-    for wing in ("reading", "data", "intake", "model", "evaluation", "serving", "monitoring", "apps", "orchestration"):
-        notebooks = {p.stem.split("_", 1)[1] for p in (ROOT / "nbs" / wing).glob("*.ipynb")}
-        assert notebooks == {p.stem for p in (LIBRARY / wing).glob("*.py")} - {"__init__"}, wing
-        assert len(notebooks) <= 11, wing
+def test_a_subpackage_and_its_notebooks_have_the_same_modules():
+    for subpackage in (
+        "reading",
+        "data",
+        "intake",
+        "model",
+        "evaluation",
+        "serving",
+        "monitoring",
+        "apps",
+        "orchestration",
+    ):
+        notebooks = {p.stem.split("_", 1)[1] for p in (ROOT / "nbs" / subpackage).glob("*.ipynb")}
+        assert notebooks == {p.stem for p in (LIBRARY / subpackage).glob("*.py")} - {"__init__"}, subpackage
+        assert len(notebooks) <= 11, subpackage
 
 
 def imported(path: Path, package: str = "") -> set[str]:
@@ -74,7 +84,7 @@ EXTRAS = {
     "apps.server": ["serve"],
     "apps": ["serve", "monitor"],
     "orchestration": ["pipeline"],
-}  # what a wing, or a module of it, needs beside what the package requires
+}  # what a subpackage, or a module of it, needs beside what the package requires
 BROUGHT = {"starlette": "fastapi", "jupyter_client": "ipykernel", "nbformat": "nbconvert", "voluptuous": "dvc"}
 BESIDE = {
     "prefect",
@@ -104,10 +114,10 @@ def required(*settings: str) -> list[Requirement]:
     return [Requirement(word) for name in settings for word in SETTINGS["DEFAULT"][name].split()]
 
 
-@pytest.mark.parametrize("wing", EXTRAS)
-def test_a_wing_installs_what_it_imports(wing):
-    packages = imported_packages(f"carprice_lib.{wing}") - BESIDE
-    needed = [r.name for r in required("requirements", *(f"{extra}_requirements" for extra in EXTRAS[wing]))]
+@pytest.mark.parametrize("subpackage", EXTRAS)
+def test_a_subpackage_installs_what_it_imports(subpackage):
+    packages = imported_packages(f"carprice_lib.{subpackage}") - BESIDE
+    needed = [r.name for r in required("requirements", *(f"{extra}_requirements" for extra in EXTRAS[subpackage]))]
     assert packages & {"pandas", "numpy"}
     assert not_installed({BROUGHT.get(p, p) for p in packages}, needed) == set()
 
@@ -236,7 +246,7 @@ def test_secrets_are_compared_in_the_same_time():
     for fault in ("given == key.encode()", "given in self.keys", "limits.admin != token"):
         assert plain_comparisons(fault) == [fault]
     assert plain_comparisons("{'rows'} <= about.keys()") == []
-    files = [p for wing in ("serving", "apps", "monitoring") for p in (LIBRARY / wing).glob("*.py")]
+    files = [p for subpackage in ("serving", "apps", "monitoring") for p in (LIBRARY / subpackage).glob("*.py")]
     assert {p.name: found for p in files if (found := plain_comparisons(p.read_text()))} == {}
 
 

@@ -262,7 +262,7 @@ def test_pipeline_runs_a_stage(clones, package, environment):
     said = clone.run("carprice stage prepare", PATH=f"{environment('pipeline')}:/usr/bin:/bin", PYTHONPATH=None)
     assert "stage 1 of 7: prepare" in said and (clone.path / "mlflow.db").exists()
 
-WINGS = {
+SUBPACKAGES = {
     "": ("reading", "data", "intake", "model"),
     "serve": ("serving",),
     "monitor": ("monitoring",),
@@ -279,12 +279,12 @@ TOOLS = (
     "psutil",
     "xlsxwriter",
 )  # of examples
-NEEDS_MORE = {"05_engine": "all"}  # than its wing: the extra that Dask comes with
+NEEDS_MORE = {"05_engine": "all"}  # than its subpackage: the extra that Dask comes with
 NOTEBOOKS = [
     (NEEDS_MORE.get(notebook.stem, extra), notebook)
-    for extra, wings in WINGS.items()
-    for wing in wings
-    for notebook in sorted((ROOT / "nbs" / wing).glob("[0-9]*.ipynb"))
+    for extra, subpackages in SUBPACKAGES.items()
+    for subpackage in subpackages
+    for notebook in sorted((ROOT / "nbs" / subpackage).glob("[0-9]*.ipynb"))
 ]
 
 if SOAK:

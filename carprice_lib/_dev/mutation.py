@@ -194,7 +194,7 @@ RESULTS = (
 
 def notebooks_of(
     root: Path,  # the project's root
-    wanted: str = "",  # a wing or a module, such as `monitoring` or `monitoring.alerts`; all by default
+    wanted: str = "",  # a subpackage or a module, such as `monitoring` or `monitoring.alerts`; all by default
 ) -> dict[str, Path]:  # notebook by module
     "Notebooks whose modules are to be tried; raises `CliError` where there is none."
     import nbformat
@@ -205,7 +205,7 @@ def notebooks_of(
         if module and not module.startswith("_dev") and f"{module}.".startswith(f"{wanted}." if wanted else ""):
             found[module] = path
     if not found:
-        raise CliError(f"There is no wing or module {wanted!r} in carprice_lib.")
+        raise CliError(f"There is no subpackage or module {wanted!r} in carprice_lib.")
     return found
 
 # %% ../../nbs/dev/04_mutation.ipynb #851a069b
@@ -282,9 +282,9 @@ def _results(root: Path) -> dict[str, Tried]:
 
 
 def main() -> None:
-    "Try the modules of a wing, or all of them, print what survived, and keep the figures."
+    "Try the modules of a subpackage, or all of them, print what survived, and keep the figures."
     options = argparse.ArgumentParser("carprice_lib._dev.mutation", description="Put faults in; see what notices.")
-    options.add_argument("wanted", nargs="*", default=[""], help="wings or modules; all by default")
+    options.add_argument("wanted", nargs="*", default=[""], help="subpackages or modules; all by default")
     options.add_argument("--most", type=int, default=20, help="faults in a module, at most")
     options.add_argument(
         "--again", action="store_true", help="only what survived last time, where the code is the same"
