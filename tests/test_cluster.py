@@ -141,7 +141,7 @@ def place(tmp_path, cars, champion):
     here = tmp_path / "project"
     here.mkdir()
     shutil.copy(cars, here / "cars.csv")
-    (here / "params.yaml").write_text("dataset: demo\nseed: 7\nengine: {wait_seconds: 6}\n")
+    (here / "params.yaml").write_text("dataset: demo\nseed: 7\nengine: {wait_seconds: 15}\n")
     told = os.environ | {"PYTHONPATH": str(ROOT), "CARPRICE_MODEL": str(champion)}
 
     def start(words, **more):
@@ -434,14 +434,14 @@ def test_a_worker_runs_short_of_memory(machines, champion, cars, local):
 def test_a_worker_hangs(machines, champion, cars, local):
     machines.scheduler()
     machines.workers("one", "two")
-    with opened(machines.address, champion, 4) as there:
+    with opened(machines.address, champion, 15) as there:
         pieces = price_file(Service(champion), cars, "csv", spread=there.map)
         first = next(pieces)
         hung = max(pids(machines).values())
         os.kill(hung, signal.SIGSTOP)
         begun = time.monotonic()
         assert b"".join([first, *pieces]) == local
-        assert time.monotonic() - begun < 40
+        assert time.monotonic() - begun < 120, "Dask's own patience is five minutes"
         os.kill(hung, signal.SIGCONT)
 
 
@@ -451,8 +451,8 @@ def lost(machines, place, who, why):
     mid_way(machines)
     machines.kill(who)
     begun = time.monotonic()
-    said, _ = job.communicate(timeout=40)
-    assert job.returncode == 1 and time.monotonic() - begun < 25, said
+    said, _ = job.communicate(timeout=120)
+    assert job.returncode == 1 and time.monotonic() - begun < 100, said
     assert re.fullmatch(f"carprice: {why}.*\n", said), said
     assert sorted(p.name for p in place.here.iterdir()) == ["cars.csv", "params.yaml"]
 
@@ -460,7 +460,7 @@ def lost(machines, place, who, why):
 def test_all_is_lost(machines, place, local):
     machines.scheduler()
     machines.workers("one")
-    lost(machines, place, "one", "No worker of the Dask scheduler at .* took work for 6 s, and nothing is written")
+    lost(machines, place, "one", "No worker of the Dask scheduler at .* took work for 15 s, and nothing is written")
     machines.workers("two")
     lost(machines, place, "scheduler", "The Dask scheduler at .* was lost, and nothing is written")
     machines.kill("two")
@@ -476,11 +476,11 @@ def test_nobody_works(machines, champion, cars):
     machines.identity()
     begun = time.monotonic()
     with (
-        opened(machines.address, champion, 2) as there,
-        pytest.raises(CliError, match="There was no worker at .* for 2 s"),
+        opened(machines.address, champion, 10) as there,
+        pytest.raises(CliError, match="There was no worker at .* for 10 s"),
     ):
         list(price_file(Service(champion), cars, "csv", spread=there.map))
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 60
 
 
 def test_a_worker_with_too_little_memory(machines, champion, cars):

@@ -29,6 +29,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import sqlalchemy as sa
+from filelock import FileLock, Timeout
 from optuna.trial import FrozenTrial, TrialState
 
 from .. import _xgboost, errors
@@ -215,8 +216,8 @@ def study_url() -> str:  # address, as SQLAlchemy takes it; empty where a study 
 
 
 @contextmanager
-def _answering() -> Iterator[None]:
-    "Say in a sentence what the study's database did not do."
+def _answering(store: str = "database of CARPRICE_STUDY_URL") -> Iterator[None]:
+    "Say in a sentence what the store of a study did not do."
     try:
         yield
     except (sa.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
@@ -225,8 +226,7 @@ def _answering() -> Iterator[None]:
             said = said.__cause__
         cause = str(said).strip().splitlines()[0].rstrip(".")
         raise ModelError(
-            f"The database of CARPRICE_STUDY_URL does not answer ({cause}); finished trials are kept in it, "
-            "and the same command carries on."
+            f"The {store} does not answer ({cause}); finished trials are kept in it, and the same command carries on."
         ) from None
 
 # %% ../../nbs/evaluation/02_tuning.ipynb #shared04
@@ -315,7 +315,7 @@ def _take(study: SharedStudy) -> FrozenTrial | None:
         optuna.storages.fail_stale_trials(study.study)
         there = study.look(*_DONE, TrialState.RUNNING)  # in one look: a trial may end between two
         done = {slot for slot, trial in there.items() if trial.state in _DONE}
-        first = next(slot for slot in range(study.trials + 1) if slot not in done) // BATCH * BATCH
+        first = next((slot for slot in range(study.trials) if slot not in done), study.trials) // BATCH * BATCH
         slot = next((slot for slot in range(first, min(first + BATCH, study.trials)) if slot not in there), None)
         if slot is None:
             return None
@@ -384,7 +384,21 @@ def tune(
     if url := study_url():
         shared = SharedStudy(url, f"carprice-{code_hash()}-{Path(study).stem}", trials, seed)
         return _search_shared(shared, parts, go_on)
-    return _search_file(_open(Path(study)), parts, trials, seed, go_on)
+    with _only_search(Path(study)), _answering(f"study {study}"):
+        return _search_file(_open(Path(study)), parts, trials, seed, go_on)
+
+
+@contextmanager
+def _only_search(path: Path) -> Iterator[None]:
+    "Held by whoever searches a study in a file; raises `ModelError` where another process does."
+    try:
+        lock = FileLock(f"{path}.lock").acquire(timeout=0)
+    except Timeout:
+        raise ModelError(
+            f"Another process searches the study {path}: wait for its end, or share a study by CARPRICE_STUDY_URL."
+        ) from None
+    with lock:
+        yield
 
 
 def _search_file(
