@@ -332,10 +332,13 @@ def test_the_api_serves_from_its_image(api):
     places = {"0.0.0.0": "127.0.0.1", "8000": str(port)}
     process = api.start(api.command, places)
     api.well(process, api.health, places)
-    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA, timeout=60).json()
     assert 0 < said["low"] < said["price"] < said["high"]
     until = time.monotonic() + 60
-    while "gradio" not in (page := httpx.get(f"http://127.0.0.1:{port}/").text.lower()) and time.monotonic() < until:
+    while (
+        "gradio" not in (page := httpx.get(f"http://127.0.0.1:{port}/", timeout=60).text.lower())
+        and time.monotonic() < until
+    ):
         time.sleep(0.25)
     assert "gradio" in page, process.log.read_text()
     end(process, signal.SIGTERM)
@@ -353,7 +356,7 @@ def test_the_api_serves_a_champion_that_was_pulled(api, pulled, slim):  # `api` 
     places = {"0.0.0.0": "127.0.0.1", "8000": str(port)}
     process = image.start(image.command, places)
     image.well(process, image.health, places)
-    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA, timeout=60).json()
     end(process, signal.SIGTERM)
     shutil.rmtree(image.folder)
     assert 0 < said["low"] < said["price"] < said["high"]
@@ -424,7 +427,7 @@ def test_the_api_of_compose_logs_to_postgresql(api, postgres):
     }
     process = api.start(api.command, places, **service["environment"])
     api.well(process, api.health, places)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
         said = client.post("/predict", json=COROLLA).json()
         assert client.post("/admin/reload").status_code == 401
         reloaded = client.post("/admin/reload", headers={"x-api-key": SECRETS["CARPRICE_ADMIN_TOKEN"]})
@@ -447,7 +450,9 @@ def test_training_logs_to_mlflow_and_promotes(laboratory):
     run = laboratory.start([*laboratory.command, "promote"], places, **services["training"]["environment"])
     laboratory.well(run, laboratory.health, places, **services["training"]["environment"])
     assert run.wait(300) == 0, run.log.read_text()[-3000:] + server.log.read_text()[-2000:]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/2.0/mlflow", headers={"host": f"mlflow:{port}"}) as client:
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{port}/api/2.0/mlflow", headers={"host": f"mlflow:{port}"}, timeout=60
+    ) as client:
         best = client.get("/registered-models/alias", params={"name": "carprice-demo", "alias": "champion"}).json()[
             "model_version"
         ]
@@ -468,7 +473,7 @@ def test_monitoring_of_compose_opens_with_its_token(laboratory, champion, postgr
     shutil.copytree(champion, laboratory.home / "data/champion/demo", dirs_exist_ok=True)
     process = laboratory.start(service["command"], places, **service["environment"])
     laboratory.well(process, service["healthcheck"]["test"][1:], places, **service["environment"])
-    assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 401
+    assert httpx.get(f"http://127.0.0.1:{port}/", timeout=60).status_code == 401
     assert laboratory.start(service["healthcheck"]["test"][1:], places, CARPRICE_ADMIN_TOKEN="another").wait(60) != 0
     end(process, signal.SIGTERM)
 

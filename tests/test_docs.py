@@ -83,7 +83,7 @@ def test_the_served_report(run):
     base = f"http://127.0.0.1:{free_port()}"
     process = run.start(f"exec carprice serve --no-ui --port {base.split(':')[2]}", CARPRICE_RATE=0)
     answers(f"{base}/ready", 60, process)
-    with httpx.Client(base_url=base) as client:
+    with httpx.Client(base_url=base, timeout=60) as client:
         assert client.get("/report", follow_redirects=True).url.path == "/report/"
         fetch = lambda path: got.text if (got := client.get(f"/report/{path}")).status_code == 200 else None
         wrong, pages = broken(fetch)

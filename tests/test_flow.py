@@ -115,7 +115,7 @@ def test_make_flow(finished, prefect, clones):
     assert server.steps(busy)["service"]["run_count"] >= 2
     logs = server.ask("/logs/filter", logs=dict(flow_run_id=dict(any_=[busy])), limit=200)
     assert "champion" in " ".join(line["message"] for line in logs)
-    page = httpx.get(f"http://127.0.0.1:{port}/runs/flow-run/{busy}", headers={"accept": "text/html"})
+    page = httpx.get(f"http://127.0.0.1:{port}/runs/flow-run/{busy}", headers={"accept": "text/html"}, timeout=60)
     assert "<html" in page.raise_for_status().text.lower()
     stub = clones(fill=False)
     assert decides(stub, prefect, server.api) == (["monitor"], "Nothing asks for a new model.")

@@ -283,7 +283,7 @@ if SOAK:
                 assert process.poll() is None and time.monotonic() < until, container.log.read_text()
                 time.sleep(0.5)
             tell(*container.words(container.health, places))
-            said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+            said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA, timeout=60).json()
             end(process, signal.SIGTERM)
             assert 0 < said["low"] < said["price"] < said["high"], container.log.read_text()
 

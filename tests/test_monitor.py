@@ -161,12 +161,14 @@ def test_the_last_minute_and_every_line(clones, champion):
     base = f"http://127.0.0.1:{port}"
     key = {"x-api-key": "s3cret-key", "x-request-id": "mine-1"}
     answers(f"{base}/ready", 60, process)
-    said = [httpx.post(f"{base}/predict", json=COROLLA, headers=key).json()["prediction_id"] for _ in range(3)]
-    assert httpx.post(f"{base}/predict?key=s3cret-key", json={}, headers=key).status_code == 422
-    assert httpx.get(f"{base}/model", headers={"x-api-key": "s3cret-wrong"}).status_code == 401
+    said = [
+        httpx.post(f"{base}/predict", json=COROLLA, headers=key, timeout=60).json()["prediction_id"] for _ in range(3)
+    ]
+    assert httpx.post(f"{base}/predict?key=s3cret-key", json={}, headers=key, timeout=60).status_code == 422
+    assert httpx.get(f"{base}/model", headers={"x-api-key": "s3cret-wrong"}, timeout=60).status_code == 401
     with sa.create_engine(f"sqlite:///{clone.path / 'log.db'}").begin() as db:
         db.execute(sa.text("alter table feedback rename to gone"))
-    httpx.post(f"{base}/feedback", json={"prediction_id": said[0], "price": 5}, headers=key)
+    httpx.post(f"{base}/feedback", json={"prediction_id": said[0], "price": 5}, headers=key, timeout=60)
     with socket.create_connection(("127.0.0.1", port)) as raw:
         raw.sendall(b"nonsense\r\n\r\n")
         raw.recv(1000)
@@ -327,9 +329,9 @@ def visit(browser, board, width, scheme="light", path="/"):
 def test_the_dashboard(board, chromium):
     from playwright.sync_api import sync_playwright
 
-    assert [httpx.get(board.base + p).status_code for p in ("/", "/config", "/evidently", "/gradio_api/info")] == [
-        401
-    ] * 4
+    assert [
+        httpx.get(board.base + p, timeout=60).status_code for p in ("/", "/config", "/evidently", "/gradio_api/info")
+    ] == [401] * 4
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
         page, outside = visit(browser, board, 1280)

@@ -216,7 +216,7 @@ def test_serve_gives_a_price(package, environment, champion, tmp_path):
     env = {"CARPRICE_MODEL": champion, "CARPRICE_LOG_URL": f"sqlite:///{tmp_path}/log.db", "PYTHONPATH": None}
     process = package.start(f"cd {tmp_path} && {command}", **env)
     answers(f"http://127.0.0.1:{port}/ready", 60, process)
-    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA, timeout=60).json()
     end(process)
     assert 0 < said["low"] < said["price"] < said["high"]
 

@@ -108,7 +108,7 @@ def drifted(ran, clones):
     clone = clones(fill=False).become(ran)
     address, process = serve(clone)
     sell(address, marked(moved(560, 1.1, 5)))
-    clone.alerts, clone.version = alerts(clone), httpx.get(f"{address}/model").json()["version"]
+    clone.alerts, clone.version = alerts(clone), httpx.get(f"{address}/model", timeout=60).json()["version"]
     end(process, 15)
     moved(40, 1.1, 6).to_csv(clone.path / "june.csv", index=False)
     return clone

@@ -37,7 +37,7 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
     answers(f"http://127.0.0.1:{port}/ready", 60, process)
     ready = time.monotonic() - begun
     user, system = psutil.Process(process.pid).cpu_times()[:2]
-    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()
+    said = httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA, timeout=60).json()
     assert 0 < said["low"] < said["price"] < said["high"]
     lines = (
         "Marke;Modell;Baujahr;Kilometerstand;Kraftstoff;Getriebe\nToyota;Corolla;2018;45.000 km;Benzin;Schaltgetriebe"
@@ -49,9 +49,9 @@ def test_a_space_installs_and_answers(clones, champion, slim, tmp_path):
         priced = httpx.post(f"http://127.0.0.1:{port}/predict/batch", files={"file": (kind, file)}, timeout=60)
         assert priced.status_code == 200 and "price" in priced.text.split("\n")[0], priced.text
     until = time.monotonic() + 60
-    while "gradio" not in httpx.get(f"http://127.0.0.1:{port}/").text.lower() and time.monotonic() < until:
+    while "gradio" not in httpx.get(f"http://127.0.0.1:{port}/", timeout=60).text.lower() and time.monotonic() < until:
         time.sleep(0.25)
-    assert "gradio" in httpx.get(f"http://127.0.0.1:{port}/").text.lower(), process.said()
+    assert "gradio" in httpx.get(f"http://127.0.0.1:{port}/", timeout=60).text.lower(), process.said()
     print(f"installed {size:.0f} MB, ready in {ready:.1f} s, page in {time.monotonic() - begun:.1f} s")
     assert size < 800 and user + system < 20, (size, user, system)  # MB, and processor seconds until it is ready
     end(process)

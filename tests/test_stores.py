@@ -387,7 +387,7 @@ def test_a_remote_in_a_bucket(finished, clones, buckets):
     port = free_port()
     process = copy.start(f"exec carprice serve --no-ui --port {port}")
     answers(f"http://127.0.0.1:{port}/ready", 60, process)
-    assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).json()["price"] > 0
+    assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA, timeout=60).json()["price"] > 0
     end(process)
     assert_same(hashes, copy, ["data/model/", "data/prepared/"])
 
