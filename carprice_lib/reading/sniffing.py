@@ -365,8 +365,33 @@ def find_table(
     least = min(width, max(2, usual[len(usual) // 2] // 2)) if usual else 1
     for begin, row in enumerate(rows):
         if abs(len(row) - width) <= 1 and filled[begin] >= least:
-            return begin, _holds_names(row, [r for r in rows[begin + 1 :] if len(r) == width])
+            header = _holds_names(row, [r for r in rows[begin + 1 :] if len(r) == width])
+            below = _fuller_names(rows, filled, begin, width)
+            return (below, True) if below else (begin, header)
     return 0, True
+
+
+_ROWS_OF_TITLES = 5  # below a title or the names of groups within which the names of the columns stand
+
+
+def _fuller_names(rows: list[list[str]], filled: list[int], begin: int, width: int) -> int:
+    "The next row below a title, or below names of groups of columns, that names more columns; 0 for none."
+    for place in range(begin + 1, min(begin + 1 + _ROWS_OF_TITLES, len(rows))):
+        rest = [row for row in rows[place + 1 :] if len(row) == width]
+        if filled[place] > filled[begin] and _above_numbers(rows[place], rest) and _holds_names(rows[place], rest):
+            return place
+    return 0
+
+
+def _above_numbers(first: list[str], rest: list[list[str]]) -> bool:
+    "Are there two columns of numbers or more below a row, and has it a name, no number, over each?"
+    named = []
+    for place, cell in enumerate(first):
+        below = [row[place].strip() for row in rest if place < len(row) and row[place].strip()]
+        numbers = sum(1 for value in below if _NUMBER.fullmatch(value))
+        if below and numbers > 0.8 * len(below):
+            named.append(bool(cell.strip()) and not _NUMBER.fullmatch(cell.strip()))
+    return len(named) > 1 and all(named)
 
 
 def _holds_names(first: list[str], rest: list[list[str]]) -> bool:
