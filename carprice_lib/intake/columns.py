@@ -181,19 +181,31 @@ def _compound(word: str, language: str) -> dict[str, float]:
 
 # %% ../../nbs/intake/00_columns.ipynb #fb435acb
 def _contained(words: list[str], language: str) -> dict[str, float]:
-    "What parts of a header say."
+    "What parts of a header say; a part of a longer one that is known says nothing: the price of an `on road price`."
     scores: dict[str, float] = {}
+    known = _known_parts(words)
+    for start, end in known:
+        if any(a <= start and end <= b and (a, b) != (start, end) for a, b in known):
+            continue
+        for meaning, spoken in header_phrases()["".join(words[start:end])]:
+            bonus = 0.05 if spoken == language else 0.0
+            last = 0.05 if end == len(words) else 0.0
+            score = 0.4 + 0.3 * (end - start) / len(words) + bonus + last
+            scores[meaning] = max(scores.get(meaning, 0.0), score)
+    return scores
+
+
+def _known_parts(words: list[str]) -> list[tuple[int, int]]:
+    "Where the parts of a header are that mean something: their first words, and the words behind them."
+    parts = []
     for start in range(len(words)):
         for end in range(start + 1, len(words) + 1):
             phrase = "".join(words[start:end])
             if len(phrase) < 3 or end - start == len(words) or set(words[start:end]) <= _GENERIC:
                 continue
-            for meaning, spoken in header_phrases().get(phrase, []):
-                bonus = 0.05 if spoken == language else 0.0
-                last = 0.05 if end == len(words) else 0.0
-                score = 0.4 + 0.3 * (end - start) / len(words) + bonus + last
-                scores[meaning] = max(scores.get(meaning, 0.0), score)
-    return scores
+            if phrase in header_phrases():
+                parts.append((start, end))
+    return parts
 
 # %% ../../nbs/intake/00_columns.ipynb #96382da8
 def _contradicts(meaning: str, unit: str) -> bool:
