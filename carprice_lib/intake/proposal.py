@@ -530,6 +530,7 @@ def _draft(raw: pd.DataFrame, told: Mapping[str, str] = {}) -> _Draft:
     _settings(placed, draft.profiles, draft.currency)
     _settle_factors(draft)
     _settle_owners(draft)
+    _ask_price(draft)
     _note_calendar(draft)
     return draft
 
@@ -555,6 +556,15 @@ def _note_calendar(draft: _Draft) -> None:
         ours = _years(draft.raw, draft.placed).max()
         example = "H30 is 2018" if calendar == "japanese" else f"{ours - CALENDARS[calendar]:.0f} is {ours:.0f}"
         draft.notes.append(f"The years of {shortened(m.column)!r} are of the {name} calendar: {example}.")
+
+
+def _ask_price(draft: _Draft) -> None:
+    "A question where several columns hold prices of the same cars, as with and without a tax."
+    m = draft.placed.get("price")
+    if m and m.others:
+        others = ", ".join(repr(shortened(column)) for column in m.others)
+        text = f"Prices are in {shortened(m.column)!r} and, times a factor, in {others}: which ones does a buyer pay?"
+        draft.questions.append(Question("price", text, m.column, m.others))
 
 
 def _settle_owners(draft: _Draft) -> None:
@@ -932,8 +942,11 @@ def _missing_notes(check: SchemaProposal, draft: _Draft) -> list[str]:
     taken = {m.column for m in draft.placed.values()}
     left = [p for c, p in draft.profiles.items() if c not in taken]
     shown = "; ".join(f"{shortened(p.column)}: {', '.join(p.samples(3)) or 'empty'}" for p in left[:20])
-    first = _quoted(left[0].column) if left else "its column"
-    return [f"Write the column under `columns`, as in `{check.missing[0]}: {first}`; columns without a field: {shown}."]
+    best = max(left, key=lambda p: p.scores.get(check.missing[0], 0.0), default=None)
+    likely = _quoted(best.column) if best and best.scores.get(check.missing[0]) else "its column"
+    return [
+        f"Write the column under `columns`, as in `{check.missing[0]}: {likely}`; columns without a field: {shown}."
+    ]
 
 # %% ../../nbs/intake/02_proposal.ipynb #0ecc7d5d
 def try_rows(
@@ -1109,6 +1122,9 @@ def answer(
     for about, said in answers.items():
         if said == proposed.get(about):
             continue
+        if about == "price":
+            text = _with_price(text, proposed["price"], said)
+            continue
         if about == "owner.words":
             before = re.search(r"(?m)^    owner: .*?(, words: \{[^}]*\})", text)
             said = ""
@@ -1123,6 +1139,15 @@ def answer(
         if before:
             text = text[: before.start(1)] + said + text[before.end(1) :]
     return text
+
+
+def _with_price(text: str, before: str, now: str) -> str:
+    "An entry with its price from another column; the one before is left out in that one's place."
+    mapping, heading, ignored = text.partition("\n  ignored:\n")
+    start = rf"(?m)^(    price: (?:\{{column: )?){re.escape(_quoted(before))}(?=[,}}\s])"
+    mapping = re.sub(start, lambda found: found[1] + _quoted(now), mapping)
+    ignored = re.sub(rf"(?m)^    {re.escape(_quoted(now))}: ", lambda _: f"    {_quoted(before)}: ", ignored)
+    return mapping + heading + ignored
 
 # %% ../../nbs/intake/02_proposal.ipynb #38e34e53
 def add_entry(
