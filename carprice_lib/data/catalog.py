@@ -340,7 +340,7 @@ class ListingFiles:
         source = load_source(name, root)
         mapped = [*source.columns.items(), *source.attributes.items()]
         self.name = name
-        self.wanted = {column: field for field, c in mapped for column in c.columns}
+        self.wanted = {column: field for field, c in mapped for column in c.read}
         forms = [file.format for file in source.files] or [None]
         self.places = list(zip(forms, fetch(name, root)))  # how it is written; a file, a folder or a pattern
 

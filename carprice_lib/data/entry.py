@@ -92,6 +92,7 @@ class Column(BaseModel):
     units: dict[str, float] = {}  # further units: how many of ours is one
     named: bool = False  # do only numbers count that name their unit, as within a title?
     factor: float | None = None  # what every number is multiplied by
+    unit_column: str | None = None  # column of the file that tells each row's unit; `unit` where it says nothing
     thousands_below: float | None = None  # smaller distances of cars from their fourth year on are in thousands
     decimal: Literal["", ".", ","] = ""  # mark before the decimals; found out by default
     format: str | None = None  # of years and dates, as strptime writes it; ISO by default; makes a number of a date
@@ -107,6 +108,11 @@ class Column(BaseModel):
     def columns(self) -> list[str]:
         "The columns of the file that it looks at."
         return [self.column] if isinstance(self.column, str) else self.column or []
+
+    @property
+    def read(self) -> list[str]:
+        "The columns of the file that it needs: those of its values, and that of their units."
+        return [*self.columns, *([self.unit_column] if self.unit_column else [])]
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
@@ -145,6 +151,8 @@ def check_settings(
     allowed = SETTINGS_OF_DATED if dated else SETTINGS_OF_KIND[kind]
     if name == "km_driven":
         allowed = (*allowed, "thousands_below")
+    if name in FIELDS and units_of(name):
+        allowed = (*allowed, "unit_column")
     useless = sorted(s for s in given - set(allowed) if getattr(column, s))
     if useless:
         raise ValueError(

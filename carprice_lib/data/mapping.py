@@ -19,12 +19,14 @@ from .outliers import OUTLIER, price_outliers
 from carprice_lib.data.parsing import (
     blank_texts,
     currencies_in,
+    normalize_token,
     notation_of,
     parse_categories,
     parse_dates,
     parse_flags,
     parse_numbers,
     parse_years,
+    units_of,
 )
 from .schema import FIELDS, age_years, blank_optional, decimal_years, lacks_thousands, row_reasons
 from .vocabulary import fold
@@ -83,7 +85,19 @@ def field_values(
         return parse_dates(values, c.format)
     if kind == "text":
         return _worded(values, c)
-    return _numbers(field, values, c)
+    return _by_row_units(field, values, raw[c.unit_column], c) if c.unit_column else _numbers(field, values, c)
+
+
+def _by_row_units(name: str, values: pd.Series, told: pd.Series, c: Column) -> pd.Series:
+    "Numbers of a field, in our unit, each in the unit that its row tells, else in that of the entry (n,)."
+    read = _numbers(name, values, c).astype(object)
+    known = units_of(name) | {normalize_token(unit): factor for unit, factor in c.units.items()}
+    units = blank_texts(told).astype("str")
+    for unit in units.dropna().unique():
+        if unit_parts(unit, c.units)[1] in known:
+            rows = units == unit
+            read[rows] = _numbers(name, values[rows], c.model_copy(update=dict(unit=unit))).astype(object)
+    return read.infer_objects()
 
 
 def _worded(values: pd.Series, c: Column) -> pd.Series:

@@ -57,7 +57,7 @@ def retrain_lock(
 # %% ../../nbs/orchestration/02_retraining.ipynb #84f2c4e3
 def _entry_for(raw: pd.DataFrame, name: str, source: Source, file: str) -> Source:
     "The entry that reads a table: the source's own, or that of canonical columns; raises `RetrainError`."
-    wanted = [column for c in source.columns.values() for column in c.columns]
+    wanted = [column for c in source.columns.values() for column in c.read]
     if wanted and all(c in raw for c in wanted):
         here = {name: c for name, c in source.attributes.items() if set(c.columns) <= set(raw)}
         return source.model_copy(update=dict(attributes=here))

@@ -212,7 +212,7 @@ def own_entry(
         return None
     verify_checksums(Path(folder), [ENTRY_FILE], "artifact_checksums.json")
     source = Source.model_validate_json((Path(folder) / ENTRY_FILE).read_text(encoding="utf-8"))
-    found = {field: c for field, c in source.columns.items() if c.value is not None or set(c.columns) <= set(columns)}
+    found = {field: c for field, c in source.columns.items() if c.value is not None or set(c.read) <= set(columns)}
     needed = [f for f in (*INDIRECT, *FIELDS) if f in source.columns and (f not in FIELDS or FIELDS[f].required)]
     if not source.columns or any(field not in found for field in needed if field != "currency"):
         return None
