@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['MIN_SCORE', 'MAX_LISTED_YEARS', 'MAX_TAX', 'MAX_TIE', 'MIN_TAXED_ROWS', 'MIN_FACT_SHARE', 'WITHIN_OTHER',
-           'MIN_NAMED_SHARE', 'MAX_RATIO_SPREAD', 'MAX_NEIGHBOUR_SPREAD', 'MIN_PRICED_ROWS', 'MAX_UNITS', 'MAX_PHRASES',
-           'PRICE_LEAK', 'KIND_FIELDS', 'MIN_KIND_SHARE', 'MIN_KIND_ROWS', 'Match', 'match_fields', 'match_facts',
-           'tells_price', 'tells_kinds', 'match_rest', 'number_pairs', 'attribute_name', 'attribute_kind']
+           'MIN_NAMED_SHARE', 'MAX_RATIO_SPREAD', 'MAX_NEIGHBOUR_SPREAD', 'MIN_PRICED_ROWS', 'MIN_UNIT_SHARE',
+           'MAX_UNITS', 'MAX_PHRASES', 'PRICE_LEAK', 'KIND_FIELDS', 'MIN_KIND_SHARE', 'MIN_KIND_ROWS', 'Match',
+           'match_fields', 'match_facts', 'tells_price', 'match_units', 'tells_kinds', 'match_rest', 'number_pairs',
+           'attribute_name', 'attribute_kind']
 
 # %% ../../nbs/intake/01_matching.ipynb #5260650e
 import re
@@ -448,6 +449,39 @@ def tells_price(
     step = np.log(pairs.sort_values("own", kind="stable")["price"]).diff() / np.sqrt(2)
     return bool(step.quantile(0.9) - step.quantile(0.1) < MAX_NEIGHBOUR_SPREAD)
 
+# %% ../../nbs/intake/01_matching.ipynb #0f0b0002
+MIN_UNIT_SHARE = 0.9  # of the texts of a column of units
+
+
+def match_units(
+    profiles: list[ColumnProfile],  # of all columns
+    placed: dict[str, Match],  # fields; `unit_column` is added to their settings
+) -> None:
+    "Columns that tell the unit of a field row by row: the one behind its numbers, or of a name like theirs."
+    taken = {m.column for m in placed.values()}
+    for name in _BY_UNITS:
+        places = [i for i, p in enumerate(profiles) if name in placed and p.column == placed[name].column]
+        if not places or placed[name].settings or named_share(profiles[places[0]], name) > 1 - MIN_UNIT_SHARE:
+            continue
+        own = profiles[places[0]]
+        behind = profiles[places[0] + 1 : places[0] + 2]
+        for p in [*behind, *[q for q in profiles if _of_one_stem(q.column, own.column)]]:
+            if p.column not in taken and _unit_share(p, name) > MIN_UNIT_SHARE:
+                placed[name].settings["unit_column"] = p.column
+                taken.add(p.column)
+                break
+
+
+def _unit_share(p: ColumnProfile, name: str) -> float:
+    "Share of the texts of a column that are nothing but units of a field."
+    return p.share([normalize_token(text) in units_of(name) for text in p.written])
+
+
+def _of_one_stem(column: str, other: str) -> bool:
+    "Do two names of columns begin with the same word, as `odometer.value` and `odometer.unit` do?"
+    words, others = header_words(column).split(), header_words(other).split()
+    return bool(words and others and words[0] == others[0] and len(words[0]) > 2)
+
 # %% ../../nbs/intake/01_matching.ipynb #16b53e0b
 _VIN = re.compile(r"[A-HJ-NPR-Z0-9]{17}$")
 _PHONE = re.compile(r"\+?[\d\s()\-]{9,17}$")
@@ -488,7 +522,7 @@ def match_rest(
     year = placed["year"].column if "year" in placed else ""
     price = next((p for p in profiles if "price" in placed and p.column == placed["price"].column), None)
     attributes: dict[str, Match] = {}
-    ignored = {column: PRICE_LEAK for column in placed["price"].others} if "price" in placed else {}
+    ignored = _used_otherwise(placed)
     for p in [p for p in profiles if p.column not in ignored]:
         if p.column in taken:
             if p.column == year and tells_months(p):
@@ -511,6 +545,15 @@ def match_rest(
     return attributes, ignored
 
 # %% ../../nbs/intake/01_matching.ipynb #ed4a0b6c
+def _used_otherwise(placed: dict[str, Match]) -> dict[str, str]:
+    "Columns that say nothing more, and why: further prices of the same cars, and the units of a field."
+    ignored = {column: PRICE_LEAK for column in placed["price"].others} if "price" in placed else {}
+    for name, m in placed.items():
+        if "unit_column" in m.settings:
+            ignored[m.settings["unit_column"]] = f"unit of {name}"
+    return ignored
+
+
 def _why_left_out(
     p: ColumnProfile, profiles: list[ColumnProfile], price: ColumnProfile | None, name: str | None
 ) -> str:

@@ -64,7 +64,7 @@ from carprice_lib.intake.columns import (
     shortened,
     value_language,
 )
-from .matching import Match, match_facts, match_fields, match_rest, tells_price
+from .matching import Match, match_facts, match_fields, match_rest, match_units, tells_price
 from ..reading.delimited import Table
 from ..reading.reader import holds_password, is_address, read_file, several_files, shown_address
 from ..reading.remote import at_hand, is_remote, remote_name
@@ -428,7 +428,7 @@ def _number_settings(name: str, p: ColumnProfile, m: Match, currency: str, gallo
     "Unit and marks of a number column."
     if m.settings.get("named"):
         return
-    unit, guess = unit_of(p, name, currency, gallons)
+    unit, guess = unit_of(p, name, currency, gallons) if "unit_column" not in m.settings else ("", "")
     if unit:
         m.settings["unit"] = unit
     if guess:
@@ -471,6 +471,8 @@ def _settings(placed: dict[str, Match], profiles: dict[str, ColumnProfile], curr
         if not m.column:
             continue
         p = profiles[m.column]
+        if "unit_column" in m.settings:
+            m.settings["unit"] = _readable(str(profiles[m.settings["unit_column"]].counts.index[0]), name)
         if kind_of(name) in ("number", "integer") and name != "age":
             _number_settings(name, p, m, currency, gallons)
         if name in ("km_driven", "price") and (multiple := header_multiple(p.column)):
@@ -521,6 +523,7 @@ def _draft(raw: pd.DataFrame, told: Mapping[str, str] = {}) -> _Draft:
     _price_by_values(profiles, placed)
     match_facts(profiles, placed)
     _place_as_told(placed, told)
+    match_units(profiles, placed)
     attributes, ignored = match_rest(profiles, placed)
     draft = _Draft(raw, {p.column: p for p in profiles}, placed, attributes, ignored)
     if ("brand" in placed or "name" in placed) and not {"model", "name"} & set(placed):
@@ -532,6 +535,7 @@ def _draft(raw: pd.DataFrame, told: Mapping[str, str] = {}) -> _Draft:
     _settle_owners(draft)
     _ask_price(draft)
     _note_calendar(draft)
+    _note_units(draft)
     return draft
 
 # %% ../../nbs/intake/02_proposal.ipynb #5e11b003
@@ -544,6 +548,15 @@ def _ask_units(draft: _Draft) -> None:
             text = f"Nothing says the unit of {shortened(m.column)!r}, which is taken for {name}: which one is it?"
             choices = [u for u in known if normalize_token(u) in units_of(name) and (u != "km" or name == "km_driven")]
             draft.questions.append(Question(f"{name}.unit", text, m.settings["unit"], choices))
+
+
+def _note_units(draft: _Draft) -> None:
+    "A note for each column that tells the units of a field row by row."
+    for name, m in draft.placed.items():
+        if "unit_column" in m.settings:
+            p = draft.profiles[m.settings["unit_column"]]
+            shares = ", ".join(f"{n / len(p.texts):.0%} {shortened(str(unit))}" for unit, n in p.counts.head(5).items())
+            draft.notes.append(f"The unit of {shortened(m.column)!r}, taken for {name}, is in {p.column!r}: {shares}.")
 
 
 def _note_calendar(draft: _Draft) -> None:
