@@ -12,7 +12,7 @@ import yaml
 from carprice_lib.data.entry import check_entry
 from carprice_lib.data.mapping import clean_rows, map_columns
 from carprice_lib.errors import CarpriceError
-from carprice_lib.intake.proposal import check_file
+from carprice_lib.intake.proposal import answer, check_file
 from carprice_lib.reading.reader import read_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -342,3 +342,55 @@ def test_an_encoding_that_a_late_letter_tells(tmp_path):
     said = ["jó állapotban, szép autó", "ferdehátú, megkímélt", "eladó Székesfehérváron"] * 20
     seen = checked({"Leírás": said, "Üzemanyag": ["benzin", "dízel", "benzin"] * 20}, tmp_path, "cp1252")
     assert seen.entry["files"][0]["format"]["encoding"] == "cp1250"  # in which a later `ő` is one
+
+NETS = [int(p) for p in BASE["Price"]]
+
+
+@pytest.mark.parametrize(
+    "lower, dearer, factor",
+    [("Price excl. VAT", "Price incl. VAT", 1.2), ("Price (financed)", "Price (cash)", 1.05)],
+)
+def test_the_price_that_a_buyer_pays(lower, dearer, factor, tmp_path):
+    prices = {lower: NETS, dearer: [round(factor * p) for p in NETS]}
+    renamed = {"Price": ["yes", "no", "no"] * 20}  # in place of the only price
+    seen = checked(renamed | prices, tmp_path)
+    (question,) = [q for q in seen.proposal.questions if q.about == "price"]
+    assert (seen.proposal.mapping["price"], question.proposal, question.choices) == (dearer, dearer, [lower])
+    assert seen.proposal.ignored[lower] == "gives the price away"
+    other = Taken(seen.raw, "mine", yaml.safe_load(answer(seen.proposal, {"price": lower}))["mine"])
+    assert other.good["price"].tolist() == NETS and dearer in other.source.ignored
+
+
+def test_a_price_when_new_is_none(tmp_path):
+    seen = checked(
+        {"Price": ["yes", "no", "no"] * 20, "Asking": NETS, "New car on-road price": [900_000] * 60}, tmp_path
+    )
+    assert seen.proposal.mapping["price"] == "Asking"
+
+
+@pytest.mark.parametrize("names", [("Odometer", "Unit"), ("odometer.value", "odometer.unit")])
+def test_units_row_by_row(names, tmp_path):
+    driven = [20_000 + 3_117 * i for i in range(60)]
+    columns = dict(zip(names, (driven, ["km", "mi", "km"] * 20), strict=True))
+    seen = checked({"Mileage": ["yes", "no", "no"] * 20} | columns, tmp_path)
+    expected = [km * (1.609344 if i % 3 == 1 else 1) for i, km in enumerate(driven)]
+    assert np.allclose(seen.taken.mapped["km_driven"].astype(float), expected)
+    assert "km_driven.unit" not in [q.about for q in seen.proposal.questions]
+    assert f"is in {names[1]!r}: 67% km, 33% mi." in seen.remarks()
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        ["Vehicle,,,Condition,,Price"],
+        ["Our stock,,,,Stand:,15.06.2024"],
+        ["Stock,,,,,", "Branch:,Köln,,,Date,15.06.2024", ",,,,,"],
+    ],
+)
+def test_titles_above_the_names(above, tmp_path):
+    table = pd.DataFrame(BASE | {"Mileage": [str(20_000 + 3_117 * i) for i in range(60)]})
+    path = tmp_path / "titled.csv"
+    path.write_text("\n".join([*above, table.to_csv(index=False)]), encoding="utf-8")
+    assert list(Checked(path).raw) == list(BASE)
+    table.to_csv(path, index=False, header=False)
+    assert not any(name in BASE for name in Checked(path).raw)

@@ -455,7 +455,7 @@ MIN_UNIT_SHARE = 0.9  # of the texts of a column of units
 
 def match_units(
     profiles: list[ColumnProfile],  # of all columns
-    placed: dict[str, Match],  # fields; `unit_column` is added to their settings
+    placed: dict[str, Match],  # fields; `unit_column`, or `unit` where it is one, is added to their settings
 ) -> None:
     "Columns that tell the unit of a field row by row: the one behind its numbers, or of a name like theirs."
     taken = {m.column for m in placed.values()}
@@ -467,7 +467,8 @@ def match_units(
         behind = profiles[places[0] + 1 : places[0] + 2]
         for p in [*behind, *[q for q in profiles if _of_one_stem(q.column, own.column)]]:
             if p.column not in taken and _unit_share(p, name) > MIN_UNIT_SHARE:
-                placed[name].settings["unit_column"] = p.column
+                one = len({normalize_token(text) for text in p.written}) == 1
+                placed[name].settings |= dict(unit=p.written[0]) if one else dict(unit_column=p.column)
                 taken.add(p.column)
                 break
 

@@ -428,7 +428,7 @@ def _number_settings(name: str, p: ColumnProfile, m: Match, currency: str, gallo
     "Unit and marks of a number column."
     if m.settings.get("named"):
         return
-    unit, guess = unit_of(p, name, currency, gallons) if "unit_column" not in m.settings else ("", "")
+    unit, guess = unit_of(p, name, currency, gallons) if "unit" not in m.settings else ("", "")
     if unit:
         m.settings["unit"] = unit
     if guess:
