@@ -504,7 +504,7 @@ def _rotate(self: PredictionLog, folder: Path, end: float) -> list[Path]:
 def _oldest(self: PredictionLog, since: float, end: float) -> float | None:
     "Moment of the oldest row of a window; None where it is empty."
     when = PREDICTIONS.c.predicted_at
-    with self.engine.connect() as db:
+    with self.begin() as db:
         return db.scalar(sa.select(sa.func.min(when)).where(when >= since, when < end))
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #0e61f069
@@ -541,7 +541,7 @@ def _rows(self: PredictionLog, start: float, until: float, piece: int = 10_000) 
     while True:
         rest = sa.select(PREDICTIONS).where(when >= last[0], when < until, order > last)
         query = rest.order_by(when, PREDICTIONS.c.id).limit(piece)
-        with self.engine.connect() as db:
+        with self.begin() as db:
             rows = db.execute(query).mappings().all()
         if not rows:
             return
@@ -571,7 +571,7 @@ def _move(self: PredictionLog, file: Path, start: float, until: float) -> Path:
     os.replace(fresh, file)
     for batch in pq.ParquetFile(file, pre_buffer=False).iter_batches(1000, columns=["id"]):
         moved = PREDICTIONS.c.id.in_(batch["id"].to_pylist())
-        with self.engine.begin() as db:
+        with self.begin() as db:
             db.execute(sa.delete(PREDICTIONS).where(moved))
     return file
 
@@ -592,8 +592,8 @@ def read_window(
     real = sa.func.coalesce(PREDICTIONS.c.source, "") != DOCS
     query = sa.select(PREDICTIONS).where(when >= low, when < min(high, 1e12), real)
     query = query.order_by(PREDICTIONS.c.id.desc()).limit(max_rows)
-    with log.engine.connect() as db:
-        rows = pd.read_sql(query, db).astype(dict.fromkeys(_NUMBERS, float))  # where no answer has a price as well
+    with log.begin() as db:
+        rows = _table(db, query).astype(dict.fromkeys(_NUMBERS, float))  # where no answer has a price as well
     for file in sorted(Path(folder).glob("predictions-*.parquet"), reverse=True):
         if max_rows is not None and len(rows) >= max_rows:
             break
@@ -605,6 +605,15 @@ def read_window(
         rows = pd.concat([rows, day[wanted]]).drop_duplicates("id")
     rows = rows.sort_values("id", ignore_index=True)
     return rows if max_rows is None else rows.tail(max_rows).reset_index(drop=True)
+
+
+def _table(db: sa.Connection, query: sa.Select) -> "pd.DataFrame":
+    "What a query finds, as pandas would read it; an error stays one of the database, which `begin` turns into a sentence."
+    import pandas as pd
+
+    found = db.execute(query)
+    columns = list(found.keys())
+    return pd.DataFrame.from_records([tuple(row) for row in found], columns=columns, coerce_float=True)
 
 
 def _read_day(file: Path) -> "pd.DataFrame":
@@ -620,12 +629,10 @@ def read_ground_truth(
     **window: Any,  # since, until and max_rows, as in `read_window`
 ) -> "pd.DataFrame":  # `COLUMNS`, with realised, sold_on, and reported_at, the moment when the price was
     "Predictions whose price realised is known."
-    import pandas as pd
-
     realised = FEEDBACK.c.price.label("realised")
     query = sa.select(FEEDBACK.c.id, realised, FEEDBACK.c.sold_on, FEEDBACK.c.reported_at)
-    with log.engine.connect() as db:
-        prices = pd.read_sql(query, db)
+    with log.begin() as db:
+        prices = _table(db, query)
     return read_window(log, folder, **window).merge(prices, on="id")
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #5e11ab02
