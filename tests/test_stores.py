@@ -438,3 +438,97 @@ def test_a_day_is_archived_by_one_machine(postgres, tmp_path, monkeypatch):
         with there.exclusive("rotating the log"):
             assert here.rotate(tmp_path / "here") == []
         assert len(there.rotate(tmp_path / "there")) == 1 and here.rotate(tmp_path / "here") == []
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from carprice_lib.errors import LogError
+from carprice_lib.serving import prediction_log as module
+from carprice_lib.serving.prediction_log import FEEDBACK, PredictionLog, log_url, new_id, read_ground_truth, read_window
+
+
+@pytest.fixture
+def log(postgres, monkeypatch):
+    "A log in a database of its own."
+    monkeypatch.setenv("CARPRICE_LOG_URL", postgres)
+    with PredictionLog(log_url()) as opened:
+        yield opened
+
+
+def kept(log):
+    "Write a row, and return its id."
+    id = new_id()
+    log.write([dict(id=id, predicted_at=time.time(), features="{}")])
+    return id
+
+
+def test_two_words_about_one_sale(postgres, log):
+    for _ in range(10):
+        id, together = kept(log), threading.Barrier(4)
+
+        def tell(price, id=id, together=together):
+            together.wait(60)
+            log.feedback(id, price)
+
+        with ThreadPoolExecutor(4) as pool:
+            told = [pool.submit(tell, price) for price in (1.0, 2.0, 3.0, 4.0)]
+            assert [t.result(60) for t in told] == [None] * 4
+    assert rows(postgres, "select count(*), count(distinct id) from feedback") == [(10, 10)]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["the price first", "the erasure first"])
+def test_a_price_told_of_a_record_that_is_forgotten(postgres, log, tmp_path, before):
+    id = kept(log)
+    log.feedback(id, 1.0)
+    held, on = threading.Event(), threading.Event()
+    last = "delete from shadows" if before else "insert into feedback"
+
+    @sa.event.listens_for(log.engine, "after_cursor_execute")
+    def pause(connection, cursor, statement, *_):
+        if statement.lower().startswith(last):
+            held.set()
+            on.wait(60)
+
+    erase, tell = (lambda: log.erase(tmp_path, [id])), (lambda: log.feedback(id, 2.0))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(erase if before else tell)
+        assert held.wait(60)
+        second = pool.submit(tell if before else erase)
+        wait(lambda: rows(postgres, "select 1 from pg_stat_activity where wait_event_type = 'Lock'"))
+        on.set()
+        first.result(60)
+        assert isinstance(second.exception(60), KeyError) == before
+    with log.begin() as db:
+        assert db.scalar(sa.select(sa.func.count()).select_from(FEEDBACK)) == 0
+
+def test_a_row_that_postgresql_refuses(postgres, log):
+    async def together():
+        lines = [dict(id=new_id(), predicted_at=time.time(), features="{}") for _ in range(20)]
+        lines[7]["reference"] = "a\0b"
+        return await asyncio.gather(*(log.add(line) for line in lines), return_exceptions=True)
+
+    said = asyncio.run(together())
+    assert [k for k, error in enumerate(said) if error is not None] == [7] and isinstance(said[7], LogError)
+    assert rows(postgres, "select count(*) from predictions") == [(19,)]
+
+
+def test_a_process_that_sleeps_in_a_migration(postgres, log, monkeypatch):
+    monkeypatch.setattr(module, "_MIGRATION_SECONDS", 0.3)
+    with log.begin() as db:
+        db.execute(sa.text("drop table carprice_log"))
+    with log.begin() as db:
+        db.execute(sa.select(sa.func.pg_advisory_xact_lock(module._MIGRATION_LOCK)))
+        with pytest.raises(LogError, match=r"has been bringing the prediction log up to date for 0\.3 s, and this one"):
+            module.PredictionLog(module.log_url())
+
+
+def test_a_database_that_goes_away(log, postgres_server, tmp_path):
+    _, program = postgres_server
+    id = kept(log)
+    log.feedback(id, 1.0)
+    assert read_ground_truth(log, tmp_path)["realised"].tolist() == [1.0]
+    program("psql", "-d", "postgres", "-c", "drop database carprice with (force)")
+    for read in (read_window, read_ground_truth):
+        with pytest.raises(LogError) as said:
+            read(log, tmp_path)
+        assert 'database "carprice" does not exist' in str(said.value) and "\n" not in str(said.value)

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from fastcore.basics import patch
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,6 +174,7 @@ class PredictionLog:
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #a2bd5153
 _MIGRATION_LOCK = int.from_bytes(b"carprice")  # key of PostgreSQL's advisory lock
+_MIGRATION_SECONDS = 60.0  # to wait for another process that migrates
 _RENAMED_IN_2 = {  # columns that version 1 called otherwise, by table
     "predictions": {
         "at": "predicted_at",
@@ -191,12 +193,16 @@ _RENAMED_IN_2 = {  # columns that version 1 called otherwise, by table
 
 @contextmanager
 def _exclusive(engine: sa.Engine) -> Iterator[sa.Connection]:
-    "A transaction that no other process can be in at the same time."
+    "A transaction that no other process can be in at the same time; raises `LogError` where another does not end."
+    busy = LogError(
+        f"Another process has been bringing the prediction log up to date for {_MIGRATION_SECONDS:g} s, and this one did "
+        "not wait any longer."
+    )
     with engine.begin() as db:
         if engine.dialect.name == "sqlite":
             db.exec_driver_sql("BEGIN IMMEDIATE")
         else:
-            db.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            _advisory_lock(db, _MIGRATION_LOCK, _MIGRATION_SECONDS, busy)
         yield db
 
 
@@ -300,23 +306,38 @@ def _flush(self: PredictionLog) -> None:
         batch, self._waiting = self._waiting, []
     if not batch:
         return
-    try:
-        self._insert([row for row, _, _ in batch])
-        error = None
-    except Exception as e:
-        error = e
+    rows = [row for row, _, _ in batch]
+    errors = self._insert_together(rows)
     for loop in {loop for _, _, loop in batch}:
-        mine = [future for _, future, its in batch if its is loop]
-        loop.call_soon_threadsafe(_tell, mine, error)
-    if self.mirror and error is None:
-        self.mirror([row for row, _, _ in batch])
+        mine = [(future, error) for (_, future, its), error in zip(batch, errors) if its is loop]
+        loop.call_soon_threadsafe(_tell, mine)
+    written = [row for row, error in zip(rows, errors) if error is None]
+    if self.mirror and written:
+        self.mirror(written)
 
 
-def _tell(futures: list[asyncio.Future], error: Exception | None) -> None:
+@patch
+def _insert_together(self: PredictionLog, rows: Sequence[dict[str, Any]]) -> list[Exception | None]:
+    "Write rows in one transaction, or one by one where one of them is refused; returns what went wrong with each."
+    try:
+        self._insert(rows)
+        return [None] * len(rows)
+    except Exception as e:
+        if len(rows) == 1 or isinstance(e.__context__, OperationalError):  # the database is at fault, for every row
+            return [e] * len(rows)
+    errors: list[Exception | None] = []
+    for row in rows:
+        errors += self._insert_together([row])
+        if isinstance(errors[-1], Exception) and isinstance(errors[-1].__context__, OperationalError):
+            break
+    return errors + errors[-1:] * (len(rows) - len(errors))
+
+
+def _tell(outcomes: list[tuple[asyncio.Future, Exception | None]]) -> None:
     "Wake those who wait; one who has gone is passed over."
-    for f in futures:
-        if not f.done():
-            f.set_exception(error) if error else f.set_result(None)
+    for future, error in outcomes:
+        if not future.done():
+            future.set_exception(error) if error else future.set_result(None)
 
 # %% ../../nbs/serving/00_prediction_log.ipynb #dc105284
 @patch
@@ -353,21 +374,30 @@ def feedback(
 ) -> None:
     "Keep the price that a car was sold for; raises KeyError for a prediction that is not in the log."
     row = dict(price=float(price), sold_on=None if on is None else str(on), reported_at=time.time())
+    dialect = sqlite if self.engine.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(FEEDBACK).values(row | {"id": id})
     try:
         with self.engine.begin() as db:
-            if not self._answered(db, id):
+            answered = self._answered(db, id)
+            if answered:
+                db.execute(insert.on_conflict_do_update(index_elements=[FEEDBACK.c.id], set_=row))
+            if not answered or self.forgotten_among(db, [id]):  # forgotten since: what was just written is undone
                 raise KeyError(f"There is no prediction {id!r} in the log.")
-            known = db.execute(sa.update(FEEDBACK).where(FEEDBACK.c.id == id).values(row))
-            if not known.rowcount:
-                db.execute(sa.insert(FEEDBACK).values(row | {"id": id}))
     except SQLAlchemyError as e:
         raise LogError(f"The prediction log did not take the price ({_cause(e)}).") from None
 
 
 @patch
+def forgotten_among(self: PredictionLog, db: sa.Connection, ids: Sequence[str]) -> set[str]:
+    "Which of these records are to be forgotten, as a transaction sees it."
+    return set(db.scalars(sa.select(FORGOTTEN.c.id).where(FORGOTTEN.c.id.in_(ids))))
+
+
+@patch
 def _answered(self: PredictionLog, db: sa.Connection, id: str) -> bool:
-    "Is a prediction in the log, or in the file of its day, which its id tells?"
-    if db.scalar(sa.select(PREDICTIONS.c.id).where(PREDICTIONS.c.id == id)) is not None:
+    "Is a prediction in the log, or in the file of its day, which its id tells? PostgreSQL keeps its row until the end."
+    row = sa.select(PREDICTIONS.c.id).where(PREDICTIONS.c.id == id).with_for_update(read=True)
+    if db.scalar(row) is not None:
         return True
     try:
         days = {_day(int(id[:12], 16) / 1000 + late) for late in (0, 60)}  # made just before midnight, kept just after
@@ -765,12 +795,6 @@ def _empty_wal(db: sa.Connection, seconds: float) -> None:
         if time.monotonic() > until:
             raise LogError("The rows are deleted, but another process keeps the write-ahead log open: run it again.")
         time.sleep(0.1)
-
-
-@patch
-def forgotten_among(self: PredictionLog, db: sa.Connection, ids: Sequence[str]) -> set[str]:
-    "Which of these records are to be forgotten, as a transaction sees it."
-    return set(db.scalars(sa.select(FORGOTTEN.c.id).where(FORGOTTEN.c.id.in_(ids))))
 
 
 @patch
