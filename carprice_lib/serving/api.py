@@ -34,7 +34,15 @@ from starlette.routing import Route
 from .. import __version__
 from ..data.schema import Listing, error_sentence
 from ..errors import ListingError, LogError, ModelError, ServiceError
-from .batch import ADDED_COLUMNS, MAX_BATCH_ROWS, file_kind, price_file, price_rows
+from carprice_lib.serving.batch import (
+    ADDED_COLUMNS,
+    MAX_BATCH_ROWS,
+    REFERENCE_PATTERN,
+    REFERENCE_RULE,
+    file_kind,
+    price_file,
+    price_rows,
+)
 from .middleware import ApiError, ApiMetrics, Limits, add_middleware, from_docs, load_limits
 from .prediction_log import DOCS, PredictionLog
 from .service import Service, to_log_row
@@ -109,7 +117,11 @@ class PredictionQuery(BaseModel):
     asking_price: float | None = Note(None, gt=0, le=1e12, allow_inf_nan=False, description="for a deal label")
     explain: bool = Note(False, description="with the answer of /explain as its explanation")
     reference: str | None = Note(
-        None, min_length=1, max_length=128, description="the client's own name for this request, kept in the log"
+        None,
+        min_length=1,
+        max_length=128,
+        pattern=REFERENCE_PATTERN,
+        description="the client's own name for this request, kept in the log",
     )
 
 
@@ -186,7 +198,7 @@ ALLOWED_VALUES = {
     "level": "a number from 0.5 to 0.99",
     "asking_price": "a number above 0, up to 1,000,000,000,000",
     "explain": "true or false",
-    "reference": "a text of 1 to 128 characters",
+    "reference": REFERENCE_RULE,
     "years": "a whole number from 1 to 20",
     "km_per_year": "a number from 0 to 1,000,000",
     "prediction_id": "the 32 hexadecimal digits of an answer",
