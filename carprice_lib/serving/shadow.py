@@ -124,8 +124,12 @@ async def watch_shadow(
     "Keep a shadow running until cancelled."
     try:
         while True:
-            await asyncio.to_thread(shadow.start)
-            why = await _until_it_fails(shadow, log, every)
+            try:
+                await asyncio.to_thread(shadow.start)
+            except OSError as e:  # no more processes, or files, for now
+                why = f"cannot be started ({e.strerror})"
+            else:
+                why = await _until_it_fails(shadow, log, every)
             logger.error(f"the shadow {why}; the service goes on, and starts it again in {pause:g} s")
             await asyncio.to_thread(shadow.stop)
             await asyncio.sleep(pause)

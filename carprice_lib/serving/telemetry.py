@@ -65,13 +65,24 @@ def _line(said: Mapping[str, Any], **_: Any) -> str:
     return redact(json.dumps(said, ensure_ascii=False, default=str))
 
 
+class _Printer(structlog.PrintLogger):
+    "Prints a line where it can: a full disk or a closed pipe fails nobody who has something to say."
+
+    def msg(self, message: str) -> None:
+        "Print a line, or lose it."
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
+
+
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso"),
 ]
 logger = structlog.wrap_logger(
-    structlog.PrintLogger(sys.stderr),
+    _Printer(sys.stderr),
     cache_logger_on_first_use=True,
     processors=[*_SHARED, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_line)],
 )
@@ -137,8 +148,9 @@ def _put(self: Lines, line: str, **more: str) -> None:
     else:
         event = {"event": line, **more, **structlog.contextvars.get_contextvars()}
         text = _line(structlog.processors.TimeStamper(fmt="iso")(None, "", event))
-    self.stream.write(text + "\n")
-    self.stream.flush()
+    with suppress(OSError):  # as of the logger: what cannot be written is lost
+        self.stream.write(text + "\n")
+        self.stream.flush()
 
 # %% ../../nbs/serving/01_telemetry.ipynb #438ced35
 def log_json() -> None:
