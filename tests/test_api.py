@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -37,7 +38,7 @@ def server(clones, champion):
     )
     process = clone.start(f"exec carprice serve --no-ui --port {port}", **clone.service)
     process.base, process.log_file, process.clone = f"http://127.0.0.1:{port}", log, clone
-    answers(f"{process.base}/ready", 30, process)
+    answers(f"{process.base}/ready", 60, process)
     yield process
     end(process)
 
@@ -129,7 +130,7 @@ def test_keys_close_everything(clones, champion):
         CARPRICE_BURST=8,
         CARPRICE_RATE=1,
     )
-    answers(f"http://127.0.0.1:{port}/health", 30, process)
+    answers(f"http://127.0.0.1:{port}/health", 60, process)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         assert [client.get(p).status_code for p in ("/model", "/docs", "/gradio_api/mcp/sse", "/openapi.json")] == [
             401
@@ -242,7 +243,7 @@ def load(base, stop, got, clients=3):
 
     def one(seed):
         chance = random.Random(seed)
-        with httpx.Client(base_url=base, timeout=10) as client:
+        with httpx.Client(base_url=base, timeout=30) as client:
             while not stop.is_set():
                 try:
                     answer = client.post("/predict", json=COROLLA | {"km_driven": chance.randrange(1000, 200_000)})
@@ -276,18 +277,42 @@ def test_reload_fails_no_request(server, capsys):
 
 
 def test_a_bad_model_is_refused(clones, champion, tmp_path):
-    import shutil
-
     folder = tmp_path / "model"
     clone = clones(fill=False)
     port = free_port()
     shutil.copytree(champion, folder)
     process = clone.start(f"exec carprice serve --no-ui --port {port}", CARPRICE_MODEL=folder, CARPRICE_ADMIN_TOKEN="t")
-    before = json.loads(answers(f"http://127.0.0.1:{port}/ready", 30, process))
+    before = json.loads(answers(f"http://127.0.0.1:{port}/ready", 60, process))
     (folder / "weights.safetensors").write_bytes(b"altered")
     refused = httpx.post(f"http://127.0.0.1:{port}/admin/reload", headers={"authorization": "Bearer t"})
     assert refused.status_code == 409 and "altered" in refused.json()["detail"]
-    assert json.loads(answers(f"http://127.0.0.1:{port}/ready", 5, process)) == before
+    assert json.loads(answers(f"http://127.0.0.1:{port}/ready", 60, process)) == before
+
+
+def test_a_service_whose_words_nobody_takes(clones, champion, tmp_path):
+    "Where standard error is full, it answers, and goes on to take over what is promoted."
+    folder = shutil.copytree(champion, tmp_path / "model")
+    clone = clones(fill=False)
+    port = free_port()
+    process = clone.start(
+        f"exec carprice serve --no-ui --port {port} 2>/dev/full", CARPRICE_MODEL=folder, CARPRICE_RATE=0
+    )
+    base = f"http://127.0.0.1:{port}"
+    answers(f"{base}/ready", 60, process)
+    for version in ("7", "8"):  # each is told, and the second is taken by whoever could not tell of the first
+        (tmp_path / "promoted").write_text(json.dumps({"version": version}))
+        os.replace(tmp_path / "promoted", folder / "promoted.json")
+        until = time.monotonic() + 60
+        while not priced(base)["model_version"].startswith(f"{version}-"):
+            assert time.monotonic() < until, f"version {version} was not taken over"
+            time.sleep(0.2)
+        assert httpx.post(f"{base}/predict", json={}, timeout=30).status_code == 422  # told in the log as well
+    end(process)
+
+
+def priced(base):
+    "What a service says of a car."
+    return httpx.post(f"{base}/predict", json=COROLLA, timeout=30).json()
 
 def test_kill_loses_no_answer(clones, champion, capsys):
     "What was answered is in the log, once, however often the process is killed."
@@ -299,7 +324,7 @@ def test_kill_loses_no_answer(clones, champion, capsys):
     threads = load(f"http://127.0.0.1:{port}", stop, got)
     for kill in range(KILLS):
         process = clone.start(f"exec carprice serve --no-ui --port {port}", **more)
-        answers(f"http://127.0.0.1:{port}/health", 30, process)
+        answers(f"http://127.0.0.1:{port}/health", 60, process)
         before = len(got)
         while len(got) < before + 30:
             time.sleep(0.01)
@@ -337,7 +362,7 @@ def test_a_dead_log_is_said(postgres, clones, champion):
     process = clone.start(
         f"exec carprice serve --no-ui --port {port}", CARPRICE_MODEL=champion, CARPRICE_LOG_URL=postgres
     )
-    answers(f"http://127.0.0.1:{port}/ready", 30, process)
+    answers(f"http://127.0.0.1:{port}/ready", 60, process)
     assert httpx.post(f"http://127.0.0.1:{port}/predict", json=COROLLA).status_code == 200
     engine = sa.create_engine(postgres.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as db:
