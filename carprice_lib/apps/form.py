@@ -70,7 +70,7 @@ def read_price(
     if not text:
         return None
     label = translate(language, place)
-    named = currencies_in(text)
+    named = currencies_in(text, marks=False)
     if named and currency not in named:
         raise ListingError(translate(language, "other_currency", field=label, given=text[:40], currency=currency))
     price = read_number("price", text, language, label=label)

@@ -208,7 +208,7 @@ def _priced(raw: pd.DataFrame, source: Source, price: pd.Series) -> tuple[pd.Ser
         return price, pd.Series(False, raw.index)
     rates: dict[str, float] = {}
     for text in texts.dropna().unique():
-        named = currencies_in(text)
+        named = currencies_in(text, marks=False)
         if named and source.currency not in named:
             rates[text] = next((source.rates[code] for code in sorted(named) if code in source.rates), np.nan)
     if not rates:

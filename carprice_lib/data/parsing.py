@@ -119,6 +119,13 @@ def multiples() -> dict[str, float]:  # squeezed word to the number it stands fo
     return {normalize_token(word): float(factor) for word, factor in spellings("multiples").items()}
 
 
+def _names_money(
+    word: str,  # a sign, a code or a word of the languages' money
+) -> bool:
+    "Does it hold a letter or a sign of a currency, as the `,-` of `500,-` does not?"
+    return any(c.isalpha() or unicodedata.category(c) == "Sc" for c in word)
+
+
 @cache
 def any_unit() -> dict[str, float]:  # squeezed spelling to 1
     "Every unit and currency, for numbers of which only the figure counts: `8 CV`, `4 doors`, `40000км`."
@@ -743,27 +750,48 @@ def parse_flags(
 @lru_cache(maxsize=100_000)
 def currencies_in(
     text: str,  # a price or a header, as it is written
+    marks: bool = True,  # does a mark that several countries write behind a price, such as `,-`, name a currency?
 ) -> frozenset[str]:  # ISO codes that its sign, code or word may mean; empty where it has none
     "Which currencies a text may name."
     known, signs = _currency_signs()
     plain = _plain(text)
-    for sign in signs:
-        if sign in plain and not (sign == "$" and re.search(r"[^\W\d_]\$", plain)):
-            return known[sign]
-    dotted = re.findall(r"[^\W\d_]+(?:\.[^\W\d_]+)+", plain)  # ر.س is a riyal, neither of its letters is one
-    for word in (*dotted, *re.findall(r"[^\W\d_]+", plain)):
-        if word in known:
-            return known[word]
-    return frozenset()
+    found = signs.findall(plain)
+    rest = signs.sub(" ", plain) if found else plain
+    if "$" in found and re.search(r"[^\W\d_]\$", plain):
+        found = [sign for sign in found if sign != "$"]
+    named = [known[sign] for sign in sorted(found, key=len, reverse=True)]
+    if _LETTER.search(rest):
+        dotted = re.findall(r"[^\W\d_]+(?:\.[^\W\d_]+)+", rest)  # ر.س is a riyal, neither of its letters is one
+        named += [known[word] for word in (*dotted, *re.findall(r"[^\W\d_]+", rest)) if word in known]
+    if len(named) > 1 and not frozenset.intersection(*named):
+        named.insert(0, _currency_of_number(plain) or named[0])
+    marked = next((known[mark] for mark in _price_marks() if mark in plain), frozenset()) if marks else frozenset()
+    if named and marked:
+        return named[0] & marked or named[0]
+    return named[0] if named else marked
+
+
+def _currency_of_number(text: str) -> frozenset[str]:
+    "The currency of the number that a text of several is read as; empty where none stands beside it."
+    quantity = read_quantity(text, notation_of("price"))
+    known, _ = _currency_signs()
+    return next((known[word] for word in known if quantity and normalize_token(word) == quantity.unit), frozenset())
 
 
 @cache
-def _currency_signs() -> tuple[dict[str, frozenset[str]], list[str]]:
-    "Signs, codes and words of currencies, as they are compared; those that may stand within other letters, longest first."
+def _currency_signs() -> tuple[dict[str, frozenset[str]], re.Pattern]:
+    "Signs, codes and words of currencies, as they are compared; a pattern of those that may stand within other letters."
     found: dict[str, set[str]] = {}
     for vocabulary in languages().values():
         for code, words in (vocabulary.get("money") or {}).items():
             for word in (code, *words):
                 found.setdefault(_plain(word).strip("."), set()).add(code)
     known = {word: frozenset(codes) for word, codes in found.items() if word}
-    return known, sorted((s for s in known if not s[-1].isalpha() or _CJK.search(s)), key=len, reverse=True)
+    signs = [s for s in known if _names_money(s) and (not s[-1].isalpha() or _CJK.search(s))]
+    return known, re.compile("|".join(map(re.escape, sorted(signs, key=len, reverse=True))))
+
+
+@cache
+def _price_marks() -> list[str]:
+    "What is written behind prices and names no currency by itself: `,-`."
+    return [word for word in _currency_signs()[0] if not _names_money(word)]

@@ -190,7 +190,7 @@ def _asking_prices(piece: "pd.DataFrame", currency: str) -> list[float | None]:
         return [None] * len(piece)
     prices = piece[column]
     if not pd.api.types.is_numeric_dtype(prices):
-        named = prices.astype("str").map(currencies_in, na_action="ignore")
+        named = prices.astype("str").map(lambda text: currencies_in(text, marks=False), na_action="ignore")
         ours = [not isinstance(codes, frozenset) or not codes or currency in codes for codes in named]
         prices = parse_numbers(prices, notation_of("price")).where(ours)
     amounts = pd.to_numeric(prices, errors="coerce").tolist()
