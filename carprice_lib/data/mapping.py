@@ -19,6 +19,7 @@ from .outliers import OUTLIER, price_outliers
 from carprice_lib.data.parsing import (
     blank_texts,
     currencies_in,
+    days_alone,
     normalize_token,
     notation_of,
     parse_categories,
@@ -134,7 +135,7 @@ def attribute_values(
 
 def _decimal_years(days: pd.Series) -> pd.Series:
     "Days as years with decimals, what is no date left as it is (n,)."
-    known = pd.to_datetime(days, errors="coerce")
+    known = days_alone(days)
     years = decimal_years(known)
     unread = known.isna() & days.notna()
     return years if not unread.any() else years.astype(object).where(~unread, days)

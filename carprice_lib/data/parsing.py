@@ -6,8 +6,8 @@
 __all__ = ['FACTORS', 'INVERSE_UNITS', 'FIXED_SPELLINGS', 'CALENDARS', 'normalize_token', 'latin_digits', 'unit_spellings',
            'units_of', 'multiples', 'any_unit', 'plain_number', 'month_numbers', 'Quantity', 'Notation',
            'read_quantity', 'blank_texts', 'notation_of', 'parse_numbers', 'range_widths', 'number_months',
-           'has_era_letter', 'parse_years', 'parse_dates', 'read_category', 'parse_categories', 'parse_flags',
-           'currencies_in']
+           'has_era_letter', 'parse_years', 'parse_dates', 'days_alone', 'read_category', 'parse_categories',
+           'parse_flags', 'currencies_in']
 
 # %% ../../nbs/data/02_parsing.ipynb #caef9f71
 import re
@@ -573,6 +573,9 @@ def has_era_letter(
     return bool(_era_letter_years(text))
 
 
+_MONTH_BY_POINT = re.compile(r"(?:0?[1-9]|1[0-2])\.(?:19|20)\d\d|(?:19|20)\d\d\.(?:0?[1-9]|1[0-2])")
+
+
 def _year_of(text: str, calendar: str) -> float:
     "The year that the only four digits of a text, or an era's letter, name in a calendar; NaN where there is none."
     if calendar == "japanese":
@@ -595,6 +598,8 @@ def parse_years(
         read = values.map({t: _year_of(t, calendar) for t in values.dropna().unique()}).astype(float)
     else:
         read = pd.to_numeric(values, errors="coerce").astype(float)
+        broken = values[read.notna() & (read % 1 != 0)].unique()  # `07.2010` is a month of a year
+        read = read.mask(values.isin([text for text in broken if _MONTH_BY_POINT.fullmatch(text)]))
         read = read.fillna(values.map({t: _year(t) for t in values[read.isna()].dropna().unique()}).astype(float))
     unread = read.isna() & values.notna()
     return read if not unread.any() else read.astype(object).where(~unread, values.astype(object))
@@ -615,7 +620,17 @@ def parse_dates(
     )
     days = days.where(days.dt.year.between(1900, 2100))  # those of other centuries are slips
     unread = days.isna() & values.notna()
-    return days if not unread.any() else days.astype(object).where(~unread, "no date")
+    return days if not unread.any() else days.astype(object).where(~unread, _NO_DATE)
+
+
+_NO_DATE = "no date"
+
+
+def days_alone(
+    days: pd.Series,  # from `parse_dates` (n,)
+) -> pd.Series:  # days (n,), missing where a text is none
+    "Days without what could not be read."
+    return pd.to_datetime(days.where(days.astype(object) != _NO_DATE))
 
 # %% ../../nbs/data/02_parsing.ipynb #353dc565
 _TOGETHER = {

@@ -25,6 +25,7 @@ from carprice_lib.data.parsing import (
     any_unit,
     blank_texts,
     currencies_in,
+    days_alone,
     has_era_letter,
     latin_digits,
     multiples,
@@ -509,7 +510,7 @@ def date_fit(
     return best, shares[best]
 
 
-MONTH_FORMATS = ("%m/%Y", "%m.%Y", "%m-%Y", "%m %Y", "%Y/%m", "%Y年%m月")
+MONTH_FORMATS = ("%m/%Y", "%m.%Y", "%m-%Y", "%m %Y", "%Y/%m", "%Y.%m", "%Y年%m月")
 
 
 def day_format(
@@ -532,7 +533,7 @@ def tells_months(
     form = day_format(p)
     if not form:
         return False
-    days = pd.to_datetime(parse_dates(pd.Series(p.written, dtype="str"), form), errors="coerce")
+    days = days_alone(parse_dates(pd.Series(p.written, dtype="str"), form))
     return p.share(days.dt.month == 1) < 0.5
 
 
