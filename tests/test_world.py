@@ -394,3 +394,48 @@ def test_titles_above_the_names(above, tmp_path):
     assert list(Checked(path).raw) == list(BASE)
     table.to_csv(path, index=False, header=False)
     assert not any(name in BASE for name in Checked(path).raw)
+
+PRICES = [int(price) for price in BASE["Price"]]
+WRITTEN = {
+    "a mark": ("EUR", "€ {:,},-"),
+    "another mark": ("CZK", "{:,},- Kč"),
+    "a tax": ("EUR", "EUR {:,} (inkl. 19% MwSt.)"),
+    "a former price": ("GBP", "£{:,} (was £999,999)"),
+    "two currencies": ("UAH", "{:,} грн (9 900 $)"),
+    "an instalment": ("CHF", "CHF {:,}.- (Leasing 199.-)"),
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+def test_prices_as_sellers_write_them(way, tmp_path):
+    currency, form = WRITTEN[way]
+    seen = checked({"Price": [form.format(price).replace(",", ".", 1) for price in PRICES]}, tmp_path)
+    assert seen.entry["currency"] == currency
+    assert seen.taken.good["price"].tolist() == PRICES
+
+
+def test_prices_in_two_multiples(tmp_path):
+    lakhs = [f"1 crore {i} lakh" if i else "1 crore" for i in range(60)]
+    seen = checked({"Price": lakhs, "Location": ["Pune", "New Delhi", "Jaipur"] * 20}, tmp_path)
+    assert seen.taken.good["price"].tolist() == [10_000_000 + 100_000 * i for i in range(60)]
+    won = [f"1억 {1_120 + i:,}만원" for i in range(60)]
+    assert checked({"Price": won}, tmp_path).taken.good["price"].tolist() == [
+        111_200_000 + 10_000 * i for i in range(60)
+    ]
+
+
+def test_months_with_a_point(tmp_path):
+    for form in ("{:02}.{}", "{1}.{0:02}"):
+        months = [form.format(1 + i % 12, y) for i, y in enumerate(BASE["Year"])]
+        seen = checked({"Year": [*months[:-1], f"01.{BASE['Year'][-1]}"]}, tmp_path)
+        assert seen.taken.good["year"].astype(str).tolist() == BASE["Year"]
+        (attribute,) = seen.proposal.attributes
+        assert seen.taken.good[attribute].nunique() > 30
+
+
+def test_multiples_of_an_attribute(tmp_path):
+    taxes = [f"{1 + i * 7 % 13}.5 Lakh" if i % 5 else f"{1 + i % 3}.25 Cr" for i in range(60)]
+    seen = checked({"Road tax": taxes, "Seats": ["5人", "7人乗り", "5人"] * 20}, tmp_path)
+    assert seen.taken.good["seats"].tolist() == [5, 7, 5] * 20
+    (name,) = seen.taken.attributes_of("Road tax")
+    assert seen.taken.good[name].head(3).tolist() == [12_500_000, 850_000, 250_000]

@@ -48,7 +48,7 @@ FIXED_SPELLINGS = {
     "kgm": ("kgm", "kgfm", "mkg"),
     "lb ft": ("lbft", "ftlb"),
     "l/100 km": ("l/100km", "л/100км", "л/100", "l/100", "lt/100km", "升/百公里", "公升/百公里", "l/百公里"),
-    "seats": ("seats", "seater", "seat", "str"),
+    "seats": ("seats", "seater", "seat", "str", "名", "人", "인승", "인", "명"),
     "doors": ("doors", "door", "dr"),
     "cylinders": ("cyl", "cylinder", "cylinders"),
     "valves": ("v", "valve", "valves"),
@@ -126,10 +126,13 @@ def _names_money(
     return any(c.isalpha() or unicodedata.category(c) == "Sc" for c in word)
 
 
+_ENERGY_AND_WEIGHT = ("kwh", "wh", "kg")
+
+
 @cache
 def any_unit() -> dict[str, float]:  # squeezed spelling to 1
     "Every unit and currency, for numbers of which only the figure counts: `8 CV`, `4 doors`, `40000км`."
-    return dict.fromkeys([*unit_spellings(), *units_of("price")], 1.0)
+    return dict.fromkeys([*unit_spellings(), *units_of("price"), *_ENERGY_AND_WEIGHT], 1.0)
 
 # %% ../../nbs/data/02_parsing.ipynb #9a7914ca
 _DIGITS = re.compile(r"\d{1,3}(?:[ \u00a0\u202f'’]\d{3})+(?!\d)(?:[.,]\d+)?|\d+(?:[.,]\d+)*")
@@ -208,12 +211,12 @@ _DIGIT = re.compile(r"\d")
 _LETTER = re.compile(r"[^\W\d_]")
 _LITRES_PER = r"(?:l|lt|ltr|lit[^\W\d_]*|л|литр[^\W\d_]*|公?升|リットル)\.?\s*(?:/|\b[^\W\d_]{2,4}\b)\s*"
 _LITRES_PER_100 = re.compile(rf"\s*{_LITRES_PER}(?:100|百)")
-_LITRES_BEFORE = re.compile(rf"(?<![^\W\d_]){_LITRES_PER}$")
+_MEASURE_BEFORE = re.compile(rf"(?<![^\W\d_])(?:{_LITRES_PER}|(?:kwh|wh|kg|m3)\s*/\s*)$")
 _FAR_KM = re.compile(r"\s*[^\W\d_]+\.?\s+(?:[^\W\d_]{2}\s+)?(?:km|км|χλμ)\b")
 _RANGE = re.compile(r"\s*(?:[-–—~～]|\bto\b|\bdo\b|\bbis\b|\ba\b|\bдо\b|至|到)\s*")
 _OTHER_WORDS = frozenset(
     "cyl cylinder cylinders v valve valves door doors dr seat seats speed gears gear rpm x hand year years month months".split()
-)
+).union(_ENERGY_AND_WEIGHT)
 
 
 def _alternatives(words: Iterable[str]) -> str:
@@ -225,16 +228,75 @@ def _alternatives(words: Iterable[str]) -> str:
 
 
 @cache
+def _scales() -> dict[str, float]:
+    "Words that multiply, and those of East Asia that multiply each other: `천만` is a thousand times ten thousand."
+    words = multiples()
+    thousands = [w for w in words if words[w] == 1_000 and re.search(_CJK_BEHIND, w)]
+    greater = [w for w in words if words[w] > 1_000 and re.search(_CJK_BEHIND, w)]
+    return words | {few + many: words[few] * words[many] for few in thousands for many in greater}
+
+
+def _scale_alternatives(units: tuple[str, ...]) -> str:
+    "A pattern of the words that multiply; a single letter does not where it begins a unit, as in `75 kWh`."
+    words = [word for word in _scales() if word not in units]
+    patterns = [_alternatives([word for word in words if not re.fullmatch("[a-z]", word)])]
+    for letter in [word for word in words if re.fullmatch("[a-z]", word)]:
+        rests = _alternatives([unit[1:] for unit in units if unit.startswith(letter)])
+        patterns.append(rf"{letter}(?!(?:{rests})(?![^\W\d_]))")
+    return "|".join(patterns)
+
+
+@cache
 def _tail_pattern(units: tuple[str, ...], scaled: bool) -> re.Pattern:
     "What may follow a number: a multiple and a unit, then no letter."
-    scale = _alternatives([word for word in multiples() if word not in units] if scaled else ())
+    scale = _scale_alternatives(units) if scaled else _alternatives(())
     end = rf"(?:{_CJK_BEHIND}|(?![^\W\d_]))"
     return re.compile(rf"[\s.,\-]*(?:(?P<scale>{scale})[\s.]*)?(?P<unit>{_alternatives(units)})?{end}")
 
+# %% ../../nbs/data/02_parsing.ipynb #6d0b2c92
+_LEAST_SUM = 1_000  # before lesser numbers, two letters such as RS may be a car's
+_LEAST_PART = 0.001  # of its multiple that a sum may go on with
+
+
+@cache
+def _money_pattern() -> re.Pattern:
+    "A currency right before a number, a word or a sign."
+    named = [word for word in units_of("price") if word and _names_money(word)]
+    words = _alternatives([word for word in named if len(word) > 1 and word[0].isalpha()])
+    signs = _alternatives([word for word in named if not word[0].isalpha()])
+    return re.compile(rf"(?:(?<![^\W\d_])(?P<word>{words})|(?P<sign>{signs}))[\s.:]*$")
+
+
+def _money_before(before: str, taken: int) -> re.Match | None:
+    "The currency at the end of what stands before a number, behind the place that the last number took."
+    return _money_pattern().search(before, max(taken, len(before) - 20))
+
+
+def _summed(text: str, found: "list[_Candidate]") -> "list[_Candidate]":
+    "Numbers of a text, with neighbours that are one sum made one."
+    summed: list[_Candidate] = []
+    for part in found:
+        last = summed[-1] if summed else None
+        if last is None or not _goes_on(text, last, part):
+            summed.append(part)
+            continue
+        told = part.value >= _LEAST_PART * last.multiple
+        unit = (part.unit or last.unit) if told else None
+        summed[-1] = _Candidate(last.value + part.value, unit, last.start, part.end, part.multiple)
+    return summed
+
+
+def _goes_on(text: str, last: "_Candidate", part: "_Candidate") -> bool:
+    "Is a number the rest of the sum that the one before it begins?"
+    if last.multiple <= 1 or part.unit is None or text[last.end : part.start].strip():
+        return False
+    alone = not part.unit and part.multiple == 1 and re.match(r"\s*[^\W\d_]", text[part.end :])
+    return not alone and 0 <= part.value < last.multiple and part.multiple < last.multiple
+
 # %% ../../nbs/data/02_parsing.ipynb #ee7a091e
 def _is_of_consumption(text: str, number: re.Match, notation: Notation) -> bool:
-    "Is a number the 100 km that litres are counted over, or litres over them where no consumption is looked for?"
-    if number[0] == "100" and _LITRES_BEFORE.search(text[max(number.start() - 30, 0) : number.start()]):
+    "Is a number the 100 km that a consumption is counted over, or litres over them where none is looked for?"
+    if number[0] == "100" and _MEASURE_BEFORE.search(text[max(number.start() - 30, 0) : number.start()]):
         return True
     return "l/100km" not in notation.units and bool(_LITRES_PER_100.match(text[number.end() : number.end() + 30]))
 
@@ -259,6 +321,7 @@ class _Candidate(NamedTuple):
     unit: str | None  # squeezed; empty where it has none, None where it counts something else
     start: int
     end: int
+    multiple: float = 0.0  # that it counts in, where it may go on in a smaller one: `1 crore` in `1 crore 15 lakh`
 
 
 def _is_minus(before: str) -> bool:
@@ -269,10 +332,12 @@ def _is_minus(before: str) -> bool:
 def _candidates(text: str, notation: Notation) -> list[_Candidate]:
     "All numbers of a text, with their units."
     tail = _tail_pattern(tuple(notation.units), notation.scaled)
-    found = []
+    found: list[_Candidate] = []
     for match in _DIGITS.finditer(text):
         before = text[: match.start()]
-        if _LETTER.match(before[-1:]) and not _MAY_PRECEDE.search(before[-8:]):
+        money = _money_before(before, found[-1].end if found else 0) if "usd" in notation.units else None
+        glued = _LETTER.match(before[-1:]) and not _MAY_PRECEDE.search(before[-8:])
+        if glued and not money:
             continue  # a part of a word, such as V6
         sign = -1.0 if before.rstrip().endswith(("-", "−")) and _is_minus(before) else 1.0
         after = tail.match(text, match.end())
@@ -280,7 +345,11 @@ def _candidates(text: str, notation: Notation) -> list[_Candidate]:
         value = plain_number(match[0], notation.decimal, notation.whole and not scale)
         if value is None:
             continue
-        value *= multiples()[scale] if scale else notation.multiple
+        value *= _scales()[scale] if scale else notation.multiple
+        if money and len(money["word"] or "") == 2 and value < _LEAST_SUM:
+            if glued:
+                continue
+            money = None  # the RS of `RS 6` is no rupee
         end = match.end()
         unit: str | None = None
         if after:
@@ -293,8 +362,12 @@ def _candidates(text: str, notation: Notation) -> list[_Candidate]:
                 unit = None  # the word between may multiply
         if _is_of_consumption(text, match, notation) or (unit and _is_part_of_unit(text, match.end(), unit, notation)):
             unit = None
-        found.append(_Candidate(sign * value, unit, match.start(), end))
-    return found
+        multiple = (_scales()[scale] if scale else 1.0) if unit == "" or money else 0.0
+        if money:
+            unit = normalize_token(money["word"] or money["sign"])
+            end = after.end("scale") if after and scale else match.end()
+        found.append(_Candidate(sign * value, unit, money.start() if money else match.start(), end, multiple))
+    return _summed(text, found)
 
 # %% ../../nbs/data/02_parsing.ipynb #75db6a3f
 def read_quantity(
@@ -419,8 +492,9 @@ def notation_of(
 ) -> Notation:
     "How a field's numbers may be written."
     known = units_of(field) | {normalize_token(u): f for u, f in units.items()}
-    if field not in FIELDS and field != "price" and not unit and not units:
-        known = any_unit()
+    bare = field not in FIELDS and field != "price" and not unit and not units
+    if bare:
+        known = any_unit() | {"w": 1.0}  # watts, here no ten thousands
     if field not in FIELDS and field != "price" and unit:
         dimension = next((ours for ours, named in FACTORS.items() if normalize_token(unit) in units_of(ours)), "")
         known |= units_of(dimension)
@@ -432,7 +506,7 @@ def notation_of(
         unit,
         decimal,
         whole=field in ("price", "km_driven") or (field == "engine_cc" and normalize_token(unit) != "l"),
-        scaled=field in ("price", "km_driven"),
+        scaled=bare or field in ("price", "km_driven"),
         low=low,
         high=high,
     )
