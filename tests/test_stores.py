@@ -136,13 +136,13 @@ def test_workers_find_what_one_finds(postgres, tmp_path, alone):
     assert not found[settings].equals(in_file[settings]), "the documentation says that later ones differ"
 
 @pytest.fixture
-def shared(postgres):
+def open_study(postgres):
     "The study of a worker in this process."
     return lambda: tuning.SharedStudy(engine(postgres).url.render_as_string(False), "carprice-shared", 8, 3)
 
 
-def test_a_trial_taken_away_at_any_moment(postgres, shared, alone):
-    study, words, moment = shared(), [], 0
+def test_a_trial_taken_away_at_any_moment(postgres, open_study, alone):
+    study, words, moment = open_study(), [], 0
     folds = tuning.CVObjective(simulate(rows=300, seed=2, dirt=0)[0], 2, 3, 1, None)
 
     @sa.event.listens_for(study.storage.engine, "begin")
@@ -183,9 +183,9 @@ def test_a_champion_that_another_process_moves(postgres, monkeypatch):
             pytest.fail("two move it at once")
 
 
-def test_a_worker_that_sleeps_with_a_lock(shared, monkeypatch):
+def test_a_worker_that_sleeps_with_a_lock(open_study, monkeypatch):
     monkeypatch.setattr(tuning, "LOCK_SECONDS", 1)
-    asleep, well = shared(), shared()
+    asleep, well = open_study(), open_study()
     with pytest.raises(ModelError, match="does not answer .*idle-in-transaction.* the same command carries on"):
         with tuning._answering(), asleep._alone():
             with well._alone():

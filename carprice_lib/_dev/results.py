@@ -356,12 +356,7 @@ def image_sizes(
     api, training = (told["images"][name]["megabytes"] for name in IMAGES)
     return f"some {api} MB to pull; the training image's is {training} MB, as built on {told['day']}"
 
-# %% ../../nbs/dev/01_results.ipynb #3ca6d564
-def _read(root: Path, name: str) -> Any:
-    "A JSON file of reports/."
-    return json.loads((root / f"reports/{name}.json").read_text(encoding="utf-8"))
-
-
+# %% ../../nbs/dev/01_results.ipynb #3ca6d565
 def subpackages(
     root: Path,  # the project's root
 ) -> dict[str, Path]:  # folder of its notebooks, by name
@@ -382,6 +377,11 @@ def modules(
         if name:
             links.append(f"[`{name[1].rpartition('.')[2]}`]({notebook.relative_to(root)})")
     return ", ".join(links)
+
+# %% ../../nbs/dev/01_results.ipynb #3ca6d564
+def _read(root: Path, name: str) -> Any:
+    "A JSON file of reports/."
+    return json.loads((root / f"reports/{name}.json").read_text(encoding="utf-8"))
 
 
 def keep(
