@@ -263,8 +263,8 @@ def test_readme_shows_the_results_in_git(tmp_path):
     from carprice_lib._dev.results import keep, renew
 
     shutil.copytree(ROOT / "carprice_lib", tmp_path / "carprice_lib")  # the age of figures is told by the code of today
-    shutil.copytree(ROOT / "nbs/benchmarks", tmp_path / "nbs/benchmarks")
-    for file in ["nbs/index.ipynb", *(str(p.relative_to(ROOT)) for p in (ROOT / "reports").rglob("*.json"))]:
+    shutil.copytree(ROOT / "nbs", tmp_path / "nbs")
+    for file in (str(p.relative_to(ROOT)) for p in (ROOT / "reports").rglob("*.json")):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
     keep(tmp_path, ["demo"])
