@@ -39,6 +39,7 @@ from carprice_lib.data.parsing import (
     CALENDARS,
     blank_texts,
     currencies_in,
+    days_alone,
     multiples,
     normalize_token,
     notation_of,
@@ -361,7 +362,7 @@ def guess_day(
     if "listed_on" in placed:
         texts = blank_texts(raw[placed["listed_on"].column])
         form = date_fit(texts.dropna().astype("str"))[0]
-        days = pd.to_datetime(parse_dates(texts, None if form == "ISO8601" else form), errors="coerce")
+        days = days_alone(parse_dates(texts, None if form == "ISO8601" else form))
         if days.notna().any():
             return days.max().strftime("%Y-%m-%d"), "the newest listing's day"
     years = _years(raw, placed).dropna() if "year" in placed else pd.Series(dtype=float)
@@ -708,7 +709,7 @@ def _settle_rates(draft: _Draft) -> None:
     texts = blank_texts(draft.raw[draft.placed.get("currency", draft.placed["price"]).column])
     if pd.api.types.is_numeric_dtype(texts):
         return
-    named = texts.map({t: currencies_in(t) for t in texts.dropna().unique()}).dropna()
+    named = texts.map({t: currencies_in(t, marks=False) for t in texts.dropna().unique()}).dropna()
     others = named[[bool(codes) and draft.currency not in codes for codes in named]]
     if len(others):
         here = languages()[_language(draft.profiles)].get("money") or ()
