@@ -35,7 +35,7 @@ def test_imports_go_one_way():
 
 
 def test_a_subpackage_and_its_notebooks_have_the_same_modules():
-    from carprice_lib._dev.docs import SUBPACKAGES
+    from carprice_lib._dev.publish import SUBPACKAGES
 
     for subpackage in set(SUBPACKAGES) - {"", "dev"}:
         notebooks = {p.stem.split("_", 1)[1] for p in (ROOT / "nbs" / subpackage).glob("*.ipynb")}

@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['PEERS', 'SIGNS', 'EXTRAS', 'IMAGES', 'chart', 'at', 'changed_plots', 'compared', 'beside', 'over_markets',
            'dataset_line', 'about_leaks', 'about_peers', 'about_markets', 'serving_costs', 'measure_extra',
-           'measure_extras', 'extras_table', 'built_images', 'image_sizes', 'subpackages', 'modules', 'keep', 'renew',
-           'main']
+           'measure_extras', 'extras_table', 'built_images', 'image_sizes', 'modules', 'keep', 'renew', 'main']
 
 # %% ../../nbs/dev/01_results.ipynb #8bea5769
 import io
@@ -22,7 +21,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from .publish import with_age
+from .publish import SUBPACKAGES, with_age
 from ..data.catalog import write_whole
 from ..errors import CliError
 from ..evaluation.benchmark import world_ratios
@@ -357,22 +356,13 @@ def image_sizes(
     return f"some {api} MB to pull; the training image's is {training} MB, as built on {told['day']}"
 
 # %% ../../nbs/dev/01_results.ipynb #3ca6d565
-def subpackages(
-    root: Path,  # the project's root
-) -> dict[str, Path]:  # folder of its notebooks, by name
-    "The subpackages of the library, and the library itself."
-    folders = sorted({n.parent for n in (root / "nbs").glob("*/[0-9]*.ipynb")})
-    named = {f"carprice_lib.{'_dev' if f.name == 'dev' else f.name}": f for f in folders}
-    return {"carprice_lib": root / "nbs"} | named
-
-
 def modules(
     root: Path,  # the project's root
-    folder: Path,  # of notebooks
+    subpackage: str,  # one of `SUBPACKAGES`
 ) -> str:  # links
-    "The modules that the notebooks of a folder become, in their order."
+    "The modules that the notebooks of a subpackage become, in their order."
     links = []
-    for notebook in sorted(folder.glob("[0-9]*.ipynb")):
+    for notebook in sorted((root / "nbs" / subpackage).glob("[0-9]*.ipynb")):
         name = re.search(r"default_exp ([\w.]+)", notebook.read_text(encoding="utf-8"))
         if name:
             links.append(f"[`{name[1].rpartition('.')[2]}`]({notebook.relative_to(root)})")
@@ -421,8 +411,9 @@ def renew(
     }
     for metrics in _read(root, "datasets").values():
         places[rf"(?m)^\| `{metrics['dataset']}` \|.*"] = dataset_line(metrics)
-    for name, folder in subpackages(root).items():
-        places[rf"(?m)(?<=^\| `{re.escape(name)}` \| )[^|]*(?= \|)"] = modules(root, folder)
+    for subpackage in SUBPACKAGES:
+        name = {"": "carprice_lib", "dev": "carprice_lib._dev"}.get(subpackage, f"carprice_lib.{subpackage}")
+        places[rf"(?m)(?<=^\| `{re.escape(name)}` \| )[^|]*(?= \|)"] = modules(root, subpackage)
     for place, table in places.items():
         cells = [c for c in book["cells"] if re.search(place, "".join(c["source"]))]
         if not cells:

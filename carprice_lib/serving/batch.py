@@ -74,9 +74,8 @@ def price_rows(
     return rows
 
 # %% ../../nbs/serving/03_batch.ipynb #5e11ab20
-REFERENCE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]+$"  # PostgreSQL keeps no NUL
+REFERENCE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]{1,128}$"  # PostgreSQL keeps no NUL
 REFERENCE_RULE = "a text of 1 to 128 characters, without control characters"
-_REFERENCE = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,128}")
 
 
 def _split(given: Any, asked: float | None) -> tuple[Any, float | None, str | None]:
@@ -90,7 +89,7 @@ def _split(given: Any, asked: float | None) -> tuple[Any, float | None, str | No
         raise ListingError(
             f"asking_price is {str(asked)[:60]!r}, but must be a number above 0, up to 1,000,000,000,000."
         )
-    if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
+    if reference is not None and not (isinstance(reference, str) and re.fullmatch(REFERENCE_PATTERN, reference)):
         raise ListingError(f"reference must be {REFERENCE_RULE}.")
     return listing, asked, reference
 
